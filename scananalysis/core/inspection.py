@@ -1,0 +1,114 @@
+"""`Inspection`: the recommendation for one scan, with everything it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal
+
+from scananalysis.core.declaration import Declaration
+from scananalysis.core.maps import AnomalyMap, MaterialMap, Radiograph
+from scananalysis.core.provenance import Provenance
+from scananalysis.core.scan import RawScan
+
+Verdict = Literal["clear", "inspect", "not-inspectable"]
+
+
+@dataclass(frozen=True, slots=True)
+class SuspectRegion:
+    """One area that does not fit the declaration.
+
+    Parameters
+    ----------
+    box : (int, int, int, int)
+        First row, first column, row after the last, column after the last, in pixels of the maps.
+    box_mm : (float, float, float, float)
+        The same at the object plane: top, left, bottom, right.
+    mass_kg, sigma_mass_kg : float
+        What is there above the surroundings or, for a whole-load alarm, all of it.
+    areal_density, sigma_areal_density : float
+        Mean of the region, g/cm².
+    z_eff, sigma_z : float
+        Of the pooled region; NaN for single energy.
+    p_value : float
+        Scan-level p-value of the region's highest score.
+    score : float
+    head : str
+        Which score raised it.
+    reason : str
+        One sentence for the officer.
+    """
+
+    box: tuple[int, int, int, int]
+    box_mm: tuple[float, float, float, float]
+    mass_kg: float
+    sigma_mass_kg: float
+    areal_density: float
+    sigma_areal_density: float
+    z_eff: float
+    sigma_z: float
+    p_value: float
+    score: float
+    head: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """Verdict, regions, maps, declaration and provenance of one scan. It recommends; an officer decides.
+
+    Parameters
+    ----------
+    verdict : {"clear", "inspect", "not-inspectable"}
+    reasons : tuple of str
+        Sentences that led to the verdict.
+    regions : tuple of SuspectRegion
+        Strongest first.
+    measured : mapping of str to float
+        ``load_mass_kg``, ``sigma_load_mass_kg``, ``inspectable_share``, ``false_alarm_rate`` and the like.
+    scan, radiograph, materials, anomalies
+        The stages; ``anomalies`` is None where no declaration was given and the model needs one.
+    declaration : Declaration or None
+    findings : tuple of str
+        What the declaration's own checks found.
+    advice : tuple of str
+        Handling advice (dangerous goods, rescan).
+    provenance : Provenance
+    """
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    regions: tuple[SuspectRegion, ...]
+    measured: Mapping[str, float]
+    scan: RawScan
+    radiograph: Radiograph
+    materials: MaterialMap
+    anomalies: AnomalyMap | None
+    declaration: Declaration | None
+    findings: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Provenance = field(default_factory=Provenance)
+
+    def save(self, output: str | PathLike[str]) -> Path:
+        """Write ``report.html``, ``inspection.json``, ``maps.h5`` and ``overlay.png`` into a folder.
+
+        Nothing is left half written: files get their names only when all are complete.
+
+        Parameters
+        ----------
+        output : path-like
+            Folder; made if missing.
+
+        Returns
+        -------
+        pathlib.Path
+            The folder.
+        """
+        import importlib
+
+        # The writer draws the report and so lives far above this layer; it is found by name at run time.
+        write = importlib.import_module("scananalysis.inspection.save").save_inspection
+        return Path(write(self, output))
