@@ -1,0 +1,129 @@
+"""The working grid: anomaly models look at cells of a fixed size at the object plane, whatever the scanner's pitch.
+
+Averaging transmission over a cell is unbiased where single pixels are starved, makes atomic number measurable (its σ
+falls with the root of the number of pixels) and makes one model serve scanners of different pitch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scananalysis.core import UNUSABLE, MaterialMap, Quality, Radiograph, has
+from scananalysis.materials import discriminate, model_for
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Factors = tuple[int, int]
+
+
+def working_factors(pixel_mm: tuple[float, float], pitch_mm: tuple[float, float]) -> Factors:
+    """Return how many pixels a cell of about ``pitch_mm`` takes along y and x, at least 1.
+
+    Examples
+    --------
+    >>> working_factors((3.33, 5.0), (13.3, 20.0))
+    (4, 4)
+    >>> working_factors((26.0, 20.0), (13.3, 20.0))
+    (1, 1)
+    """
+    return max(1, round(pitch_mm[0] / pixel_mm[0])), max(1, round(pitch_mm[1] / pixel_mm[1]))
+
+
+def _block_mean(planes: NDArray[Any], factors: Factors) -> NDArray[np.float32]:
+    """Mean over blocks of (…, y, x); the last blocks are filled up with zeros."""
+    fy, fx = factors
+    height, width = planes.shape[-2:]
+    pad = [(0, 0)] * (planes.ndim - 2) + [(0, -height % fy), (0, -width % fx)]
+    full = np.pad(planes, pad)
+    blocks = full.reshape(*full.shape[:-2], full.shape[-2] // fy, fy, full.shape[-1] // fx, fx)
+    mean: NDArray[np.float32] = blocks.mean(axis=(-3, -1), dtype=np.float32)
+    return mean
+
+
+def rebin(radiograph: Radiograph, factors: Factors) -> Radiograph:
+    """Average a radiograph over cells, in transmission.
+
+    Parameters
+    ----------
+    radiograph : Radiograph
+    factors : (int, int)
+        Pixels per cell along y and x.
+
+    Returns
+    -------
+    Radiograph
+        Unusable pixels are left out of the mean; a cell keeps the flags of unusable pixels only where they are the
+        majority, and the other flags of any of its pixels. Shared errors are dropped: regions are measured on the
+        original.
+    """
+    if factors == (1, 1):
+        return radiograph
+    unusable = has(radiograph.quality, UNUSABLE)
+    good = (~unusable).astype(np.float32)
+    share = _block_mean(good, factors)
+    # Where most pixels are unusable their own values say how dark it is, so they are kept there and flagged.
+    majority = share >= 0.5
+    weight = np.where(
+        np.repeat(np.repeat(majority, factors[0], 1), factors[1], 2)[:, : good.shape[1], : good.shape[2]], good, 1.0
+    )
+    with np.errstate(over="ignore"):
+        transmission = np.exp(-np.nan_to_num(radiograph.attenuation, nan=np.inf, posinf=np.inf, neginf=-5.0))
+    total = np.maximum(_block_mean(weight, factors), np.float32(1e-6))
+    mean = _block_mean(weight * transmission, factors) / total
+    spread = np.where(np.isfinite(radiograph.variance), radiograph.variance, 0) * transmission**2
+    pixels = factors[0] * factors[1]
+    variance = _block_mean(weight * spread, factors) / total**2 / pixels * radiograph.noise_area[:, None, None]
+    floor = np.float32(np.exp(-20.0))
+    mean = np.maximum(mean, floor)
+    quality = _any_flag(radiograph.quality & ~np.uint32(UNUSABLE.value), factors)
+    worst = _any_flag(radiograph.quality & np.uint32(UNUSABLE.value), factors)
+    quality |= np.where(majority, np.uint32(0), worst)
+    quality |= np.where(mean <= floor, np.uint32(Quality.STARVED.value), np.uint32(0))
+    angle = radiograph.fan_angle_rad
+    rows = np.minimum(np.arange(mean.shape[1]) * factors[0] + factors[0] // 2, angle.size - 1)
+    return replace(
+        radiograph,
+        attenuation=-np.log(mean).astype(np.float32),
+        variance=(variance / mean**2).astype(np.float32),
+        quality=quality,
+        systematic={},
+        noise_area=np.ones_like(radiograph.noise_area),
+        pixel_mm=(radiograph.pixel_mm[0] * factors[0], radiograph.pixel_mm[1] * factors[1]),
+        fan_angle_rad=angle[rows],
+    )
+
+
+def _any_flag(quality: NDArray[np.uint32], factors: Factors) -> NDArray[np.uint32]:
+    fy, fx = factors
+    channels, height, width = quality.shape
+    full = np.pad(quality, [(0, 0), (0, -height % fy), (0, -width % fx)])
+    blocks = full.reshape(channels, full.shape[1] // fy, fy, full.shape[2] // fx, fx)
+    merged: NDArray[np.uint32] = np.bitwise_or.reduce(np.bitwise_or.reduce(blocks, axis=4), axis=2)
+    return merged
+
+
+def working_map(materials: MaterialMap, pitch_mm: tuple[float, float]) -> tuple[MaterialMap, Factors]:
+    """Return the material map on the working grid, inverted anew from averaged transmissions, and the factors."""
+    factors = working_factors(materials.pixel_mm, pitch_mm)
+    if factors == (1, 1):
+        return materials, factors
+    model, _ = model_for(materials.radiograph)
+    return discriminate(rebin(materials.radiograph, factors), model), factors
+
+
+def restore(planes: NDArray[Any], factors: Factors, shape: tuple[int, int]) -> NDArray[Any]:
+    """Bring (…, y, x) cells back to pixels by repeating each, cut to ``shape``.
+
+    Examples
+    --------
+    >>> restore(np.array([[1, 2]]), (2, 2), (2, 3))
+    array([[1, 1, 2],
+           [1, 1, 2]])
+    """
+    rows = np.minimum(np.arange(shape[0]) // factors[0], planes.shape[-2] - 1)
+    columns = np.minimum(np.arange(shape[1]) // factors[1], planes.shape[-1] - 1)
+    return planes[..., rows[:, None], columns[None, :]]

@@ -1,0 +1,136 @@
+"""The convolutional network, run by ONNX Runtime: family posterior per cell, and a head for inserts and voids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scananalysis.anomaly.features import PLANES, network_planes, usable
+from scananalysis.anomaly.load import load_area
+from scananalysis.anomaly.mahalanobis import NUISANCE
+from scananalysis.anomaly.model import DECLARED, INSERT, STRIDE, AnomalyModel, CellScores
+from scananalysis.core import ModelError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from scananalysis.anomaly.metadata import Metadata, ScannerCalibration
+    from scananalysis.core import MaterialMap
+
+ALIGN = 16
+"""The network halves its grid four times, so tiles start on multiples of this many cells."""
+
+HALO = 160
+"""Cells beyond a tile that can influence it: more than the receptive field, so that tiles have no seams."""
+
+_TILE = 1024
+_EPSILON = 1e-4
+
+
+class NetworkModel(AnomalyModel):
+    """A network exported to ONNX with input (1, plane, y, x) and output logits (1, class + 1, y/2, x/2).
+
+    Classes are the families, then `mahalanobis.NUISANCE`; the last logit is the insert head's.
+    """
+
+    def __init__(self, folder: Path, metadata: Metadata) -> None:
+        import onnxruntime
+
+        super().__init__(folder, metadata)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(
+            str(folder / metadata.file), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+        shape = self._session.get_outputs()[0].shape
+        expected = len(self.families) + len(NUISANCE) + 1
+        if shape[1] != expected or self._session.get_inputs()[0].shape[1] != len(PLANES):
+            raise ModelError(
+                f"network gives {shape[1]} logits from {self._session.get_inputs()[0].shape[1]} planes",
+                source=folder / metadata.file,
+                expected=f"{expected} logits from {len(PLANES)} planes",
+            )
+
+    def logits(self, planes: NDArray[np.float32], *, tile: int = _TILE) -> NDArray[np.float32]:
+        """Run the network on (plane, y, x) of any size, in tiles along x where the image is long.
+
+        Parameters
+        ----------
+        planes : ndarray of float32, (plane, y, x)
+        tile : int
+            Columns per tile, a multiple of `ALIGN`.
+
+        Returns
+        -------
+        ndarray of float32, (class + 1, ceil(y/2), ceil(x/2))
+            The same whatever the tile: every tile sees `HALO` cells beyond itself.
+        """
+        _, height, width = planes.shape
+        padded = np.pad(planes, [(0, 0), (0, -height % ALIGN), (0, -width % ALIGN)], mode="edge")
+        full_width = padded.shape[2]
+        pieces = []
+        for start in range(0, full_width, tile):
+            stop = min(start + tile, full_width)
+            left, right = max(0, start - HALO), min(full_width, stop + HALO)
+            out = self._run(padded[:, :, left:right])
+            pieces.append(out[:, :, (start - left) // STRIDE : (stop - left) // STRIDE])
+        joined = np.concatenate(pieces, axis=2)
+        return joined[:, : -(-height // STRIDE), : -(-width // STRIDE)]
+
+    def _run(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
+        name = self._session.get_inputs()[0].name
+        outputs: list[Any] = self._session.run(None, {name: np.ascontiguousarray(planes[None])})
+        logits: NDArray[np.float32] = outputs[0][0]
+        return logits
+
+    def cell_scores(
+        self, cells: MaterialMap, declared: frozenset[int] | None, calibration: ScannerCalibration
+    ) -> CellScores:
+        """Score the working grid; see `AnomalyModel.cell_scores`."""
+        logits = self.logits(network_planes(cells, scale=calibration.scale))
+        return scores_of_logits(logits, declared, usable(cells)[::STRIDE, ::STRIDE], len(self.families))
+
+
+def scores_of_logits(
+    logits: NDArray[np.float32], declared: frozenset[int] | None, measured: NDArray[np.bool_], families: int
+) -> CellScores:
+    """Apply the declaration to a family posterior.
+
+    Parameters
+    ----------
+    logits : ndarray of float32, (class + 1, y, x)
+    declared : frozenset of int, or None
+    measured : ndarray of bool, (y, x)
+        Where the material map rests on a measurement.
+    families : int
+        Number of families; the classes behind them are structure and air.
+
+    Returns
+    -------
+    CellScores
+        `DECLARED`: log-odds of 1 − Σ p(declared) − p(structure) − p(air) over 5×5 cells; `INSERT`: the insert
+        head's log-odds over 3×3 cells.
+    """
+    import cv2
+
+    classes = logits[:-1]
+    posterior = np.exp(classes - classes.max(axis=0))
+    posterior /= posterior.sum(axis=0)
+    goods = posterior[:families].sum(axis=0)
+    insert = np.asarray(cv2.boxFilter(logits[-1], -1, (3, 3), borderType=cv2.BORDER_REFLECT), np.float32)
+    load = load_area((goods > 0.5) | (insert > 0))
+    best = posterior[:families].argmax(axis=0)
+    family = np.where(load & (goods > 0.5), best, -1).astype(np.int16)
+    scored = load & measured
+    if declared is None:
+        undeclared = np.full(family.shape, np.nan, np.float32)
+    else:
+        allowed = posterior[[*sorted(declared), *range(families, classes.shape[0])]].sum(axis=0)
+        strange = cv2.boxFilter(1 - allowed, -1, (5, 5), borderType=cv2.BORDER_REFLECT)
+        undeclared = np.asarray(np.log((strange + _EPSILON) / (1 - strange + _EPSILON)), np.float32)
+    nothing = np.float32(np.nan)
+    return CellScores(
+        {DECLARED: np.where(scored, undeclared, nothing), INSERT: np.where(scored, insert, nothing)}, family, load
+    )

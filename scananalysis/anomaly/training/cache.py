@@ -1,0 +1,155 @@
+"""Examples on disk, so that an interrupted training goes on without simulating anything twice.
+
+Each example is two ``.npy`` files: planes as float16, and label with insert as uint8. They are memory-mapped, so a crop
+reads only its own bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scananalysis.anomaly.training.examples import IGNORE, example
+from scananalysis.core import ConfigurationError
+from scananalysis.datasets import Recipe, samples
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Source:
+    """A run of samples of one recipe.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    split : str
+    count : int
+    families : int
+        Number of families.
+    pitch_mm : (float, float)
+        Working cell.
+    scale : float
+        Areal density that counts as 1 in the planes, g/cm².
+    """
+
+    recipe: Recipe
+    split: str
+    count: int
+    families: int
+    pitch_mm: tuple[float, float]
+    scale: float
+
+
+def _write(path: Path, array: NDArray[np.generic]) -> None:
+    part = path.with_suffix(".part")
+    with part.open("wb") as stream:
+        np.save(stream, array, allow_pickle=False)
+    part.replace(path)
+
+
+def _make(source: Source, index: int, folder: Path) -> None:
+    (simulated, _, _) = next(iter(samples(source.recipe, source.split, index, 1)))
+    made = example(simulated, source.families, source.pitch_mm)
+    stem = f"{source.recipe.name}-{source.split}-{index:06d}"
+    _write(folder / f"{stem}.planes.npy", made.planes(source.scale).astype(np.float16))
+    # The label comes last: it marks the example as complete.
+    _write(folder / f"{stem}.label.npy", np.stack([made.label, made.insert.astype(np.uint8)]))
+
+
+def fill(
+    sources: list[Source],
+    folder: Path,
+    *,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Path]:
+    """Make every missing example and return the stems of all of them, sorted.
+
+    Parameters
+    ----------
+    sources : list of Source
+    folder : Path
+        Made if missing.
+    workers : int, optional
+        Processes; one per core by default.
+    progress : callable, optional
+        Called with (done, total).
+
+    Returns
+    -------
+    list of Path
+        ``stem`` such that ``stem.planes.npy`` and ``stem.label.npy`` exist.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = [
+        (source, index, folder / f"{source.recipe.name}-{source.split}-{index:06d}")
+        for source in sources
+        for index in range(source.count)
+    ]
+    missing = [job for job in wanted if not Path(f"{job[2]}.label.npy").is_file()]
+    done = len(wanted) - len(missing)
+    if missing:
+        # "spawn": a forked copy of a process that already runs numerical threads can hang.
+        with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn")) as pool:
+            jobs = [pool.submit(_make, source, index, folder) for source, index, _ in missing]
+            for job in as_completed(jobs):
+                job.result()
+                done += 1
+                if progress is not None:
+                    progress(done, len(wanted))
+    return sorted(stem for _, _, stem in wanted)
+
+
+class Crops:
+    """Random crops of cached examples; batch *k* depends only on the seed and *k*, so training can resume.
+
+    Parameters
+    ----------
+    stems : list of Path
+        From `fill`.
+    size : (int, int)
+        Rows and columns of a crop in working cells, multiples of 16.
+    batch : int
+    seed : int
+    """
+
+    def __init__(self, stems: list[Path], size: tuple[int, int], batch: int, seed: int) -> None:
+        if not stems:
+            raise ConfigurationError("no training examples", expected="at least one")
+        self._stems, self._size, self._batch, self._seed = stems, size, batch, seed
+
+    def __getitem__(self, step: int) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
+        """Return planes (batch, plane, y, x), labels and inserts (batch, y/2, x/2) of batch ``step``."""
+        rng = np.random.default_rng([self._seed, step])
+        chosen = rng.integers(len(self._stems), size=self._batch)
+        crops = [self._crop(self._stems[i], rng) for i in chosen]
+        planes, labels, inserts = (np.stack(part) for part in zip(*crops, strict=True))
+        return planes, labels, inserts
+
+    def _crop(self, stem: Path, rng: np.random.Generator) -> tuple[NDArray[np.float32], ...]:
+        planes = np.load(f"{stem}.planes.npy", mmap_mode="r", allow_pickle=False)
+        truth = np.load(f"{stem}.label.npy", mmap_mode="r", allow_pickle=False)
+        height, width = self._size
+        top = 2 * int(rng.integers(max(1, (planes.shape[1] - height) // 2 + 1)))
+        left = 2 * int(rng.integers(max(1, (planes.shape[2] - width) // 2 + 1)))
+        x = np.array(planes[:, top : top + height, left : left + width], np.float32)
+        y = np.array(truth[:, top // 2 : (top + height) // 2, left // 2 : (left + width) // 2])
+        rows, columns = height - x.shape[1], width - x.shape[2]
+        x = np.pad(x, [(0, 0), (0, rows), (0, columns)], mode="edge")
+        half = [(0, height // 2 - y.shape[1]), (0, width // 2 - y.shape[2])]
+        label, insert = np.pad(y[0], half, constant_values=IGNORE), np.pad(y[1], half)
+        if rng.random() < 0.5:
+            x, label, insert = x[..., ::-1], label[:, ::-1], insert[:, ::-1]
+        # A gain error of 1 % is within what a calibration may leave.
+        x[:2] *= 1 + 0.01 * rng.standard_normal()
+        return x, label.astype(np.int64), insert.astype(np.float32)

@@ -1,0 +1,156 @@
+"""The training loop: seeded, resumable, logged as CSV."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from scananalysis.anomaly.training.examples import IGNORE
+from scananalysis.anomaly.training.network import DeclaredCargoNetwork
+from scananalysis.core import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from scananalysis.anomaly.training.cache import Crops
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to train.
+
+    Parameters
+    ----------
+    steps : int
+    peak_rate : float
+        Highest learning rate of the one-cycle schedule.
+    weight_decay : float
+    insert_weight : float
+        Weight of a cell with an insert against one without, in the insert head's loss.
+    checkpoint_every : int
+        Steps between checkpoints.
+    threads : int
+    seed : int
+    """
+
+    steps: int = 1500
+    peak_rate: float = 4e-3
+    weight_decay: float = 1e-4
+    insert_weight: float = 6.0
+    checkpoint_every: int = 100
+    threads: int = 2
+    seed: int = 0
+
+
+def class_weights(counts: Any) -> torch.Tensor:
+    """Return weights that lift rare classes by the root of their rarity, with mean 1 over the classes seen."""
+    counts = np.asarray(counts, np.float64)
+    weight = np.where(counts > 0, 1 / np.sqrt(np.maximum(counts, 1)), 0)
+    weight = np.minimum(weight, 10 * np.median(weight[weight > 0]))
+    return torch.tensor(weight / weight[weight > 0].mean(), dtype=torch.float32)
+
+
+def train(
+    network: DeclaredCargoNetwork,
+    crops: Crops,
+    weights: torch.Tensor,
+    schedule: Schedule,
+    folder: Path,
+    *,
+    progress: Callable[[int, int, float], None] | None = None,
+) -> DeclaredCargoNetwork:
+    """Train a network, going on from the last checkpoint in ``folder`` if there is one.
+
+    Parameters
+    ----------
+    network : DeclaredCargoNetwork
+        Fresh; its weights are replaced when a checkpoint exists.
+    crops : Crops
+    weights : torch.Tensor, (class,)
+        Of the family head's loss.
+    schedule : Schedule
+    folder : Path
+        Gets ``checkpoint.safetensors`` and ``log.csv``.
+    progress : callable, optional
+        Called with (step, steps, loss).
+
+    Returns
+    -------
+    DeclaredCargoNetwork
+        In evaluation mode.
+    """
+    torch.set_num_threads(schedule.threads)
+    folder.mkdir(parents=True, exist_ok=True)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=schedule.peak_rate, weight_decay=schedule.weight_decay)
+    planner = torch.optim.lr_scheduler.OneCycleLR(optimiser, schedule.peak_rate, total_steps=schedule.steps + 1)
+    checkpoint = folder / "checkpoint.safetensors"
+    start = _resume(checkpoint, network, optimiser) if checkpoint.is_file() else 0
+    for group in optimiser.param_groups:
+        # OneCycleLR rewrites the rate and the first moment's decay at every step; both follow from the step alone.
+        group.setdefault("initial_lr", schedule.peak_rate)
+    planner.last_epoch = start - 1
+    planner.step()
+    family_loss = nn.CrossEntropyLoss(weight=weights, ignore_index=IGNORE)
+    insert_loss = nn.BCEWithLogitsLoss(pos_weight=torch.tensor(schedule.insert_weight))
+    network.train()
+    with (folder / "log.csv").open("a" if start else "w", newline="") as stream:
+        log = csv.writer(stream)
+        if not start:
+            log.writerow(["step", "family_loss", "insert_loss", "learning_rate"])
+        for step in range(start, schedule.steps):
+            planes, labels, inserts = (torch.from_numpy(np.ascontiguousarray(part)) for part in crops[step])
+            logits = network(planes)
+            family = family_loss(logits[:, :-1], labels)
+            insert = insert_loss(logits[:, -1], inserts)
+            loss = family + insert
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+            optimiser.step()
+            log.writerow([step, f"{family.item():.5f}", f"{insert.item():.5f}", f"{planner.get_last_lr()[0]:.3g}"])
+            planner.step()
+            if (step + 1) % schedule.checkpoint_every == 0 or step + 1 == schedule.steps:
+                stream.flush()
+                _save(checkpoint, network, optimiser, step + 1)
+            if progress is not None:
+                progress(step + 1, schedule.steps, loss.item())
+    return network.eval()
+
+
+def _save(path: Path, network: DeclaredCargoNetwork, optimiser: torch.optim.Optimizer, step: int) -> None:
+    tensors = {f"network.{key}": value for key, value in network.state_dict().items()}
+    for i, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{i}.{key}": value for key, value in state.items()}
+    part = path.with_suffix(".part")
+    save_file({key: value.contiguous().clone() for key, value in tensors.items()}, part, metadata={"step": str(step)})
+    part.replace(path)
+
+
+def _resume(path: Path, network: DeclaredCargoNetwork, optimiser: torch.optim.Optimizer) -> int:
+    weights: dict[str, torch.Tensor] = {}
+    moments: dict[int, dict[str, torch.Tensor]] = {}
+    with safe_open(path, framework="pt") as stored:
+        step = int(stored.metadata()["step"])
+        for key in stored.keys():  # noqa: SIM118 - not a dict: the handle is not iterable
+            owner, _, rest = key.partition(".")
+            if owner == "network":
+                weights[rest] = stored.get_tensor(key)
+            else:
+                index, _, name = rest.partition(".")
+                moments.setdefault(int(index), {})[name] = stored.get_tensor(key)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ConfigurationError(
+            "checkpoint of another network", source=path, remedy="train in an empty folder"
+        ) from error
+    optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
+    return step
