@@ -1,0 +1,228 @@
+"""What a scanner is: source, array, readout and pulses.
+
+Element 0 is the topmost. Heights are above the ground on which the load stands or rolls; the beam axis is horizontal.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from scananalysis.core import ConfigurationError
+from scananalysis.detectors.spectra import read_spectrum
+from scananalysis.physics import SCINTILLATORS, Beam, deposited_energy, mass_attenuation
+from scananalysis.physics import material as named_material
+
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Geometry(_Model):
+    """Where source, object plane and array are."""
+
+    elements: int = Field(gt=0, le=100_000, description="Elements of the array")
+    element_pitch_mm: Positive = Field(description="Distance between elements, mm")
+    source_to_array_mm: Positive = Field(description="Source to array plane along the beam axis, mm")
+    source_to_object_mm: Positive = Field(description="Source to the middle of the load, mm")
+    source_height_mm: float = Field(description="Height of the source above ground, mm")
+    array_top_mm: float = Field(description="Height of the array's upper end above ground, mm")
+    line_pitch_mm: Positive = Field(description="Travel of the load per line, mm")
+    element_edge_mm: Positive = Field(description="Smaller edge of one element across the beam, mm")
+    source_to_object_sigma_mm: NotNegative = Field(
+        description="1-σ of where the load's middle stands along the beam, mm"
+    )
+
+
+class Readout(_Model):
+    """What the electronics make of the signal, counts."""
+
+    bits: int = Field(ge=8, le=32, description="Bits of the converter")
+    offset_counts: NotNegative = Field(description="Mean reading without beam")
+    offset_spread_counts: NotNegative = Field(description="1-σ spread of the offset between elements")
+    electronic_noise_counts: NotNegative = Field(description="1-σ noise of one reading without beam")
+    air_counts: Positive = Field(description="Open-beam signal above the offset on the axis")
+    gain_spread: NotNegative = Field(description="1-σ relative spread of the gain between elements")
+    mode: Literal["integrating", "counting"] = Field(description="Signal is deposited energy, or a number of photons")
+
+    @property
+    def full_scale_counts(self) -> int:
+        """Highest reading."""
+        return (1 << self.bits) - 1
+
+
+class Pulse(_Model):
+    """How the source varies from line to line."""
+
+    fluctuation_common: NotNegative = Field(description="1-σ relative fluctuation that all channels share")
+    fluctuation_channel: NotNegative = Field(description="1-σ relative fluctuation of each channel on its own")
+    interlaced: bool = Field(description="The low-energy pulse comes half a line later")
+    monitor_noise: NotNegative = Field(description="1-σ relative noise of the beam monitor")
+    monitor: bool = Field(description="Whether scans carry a monitor reading")
+
+
+class Channel(_Model):
+    """One beam with the layer that measures it. The first channel is the one with the harder signal."""
+
+    label: str
+    spectrum: str = Field(description="Name of a table in detectors/spectra/")
+    photons_per_line: Positive = Field(description="Open-beam photons on an element on the axis per line")
+    scintillator: str
+    thickness_mm: Positive = Field(description="Depth of the element along the beam, mm")
+    filter: dict[str, NotNegative] = Field(
+        default_factory=dict, description="Material and areal density (g/cm²) in front of the element"
+    )
+
+
+class Scanner(_Model):
+    """A scanner of the catalogue, or a variant of one.
+
+    Examples
+    --------
+    >>> from scananalysis.detectors import scanner
+    >>> portal = scanner("cargo-6-4mv")
+    >>> portal.elements, portal.binned(4, 4).elements
+    (1378, 344)
+    """
+
+    name: str
+    title: str
+    modality: Literal["dual-energy-mv", "single-energy", "dual-energy-kv"]
+    source: str = Field(description="Where the figures come from")
+    lines_per_s: Positive
+    typical_lines: int = Field(gt=0, description="Lines of a usual scan")
+    reference_lines: int = Field(gt=1, description="Dark and open-beam lines taken before a scan")
+    stated_material: str | None = Field(default=None, description="Single energy: what areal density is stated for")
+    largest_areal_density: Positive = Field(description="Largest areal density of the material map, g/cm²")
+    geometry: Geometry
+    readout: Readout
+    pulse: Pulse
+    channels: tuple[Channel, ...] = Field(min_length=1, max_length=2)
+
+    @property
+    def elements(self) -> int:
+        """Elements of the array."""
+        return self.geometry.elements
+
+    @property
+    def element_pitch_mm(self) -> float:
+        """Distance between elements, mm."""
+        return self.geometry.element_pitch_mm
+
+    @property
+    def line_pitch_mm(self) -> float:
+        """Travel of the load per line, mm."""
+        return self.geometry.line_pitch_mm
+
+    @property
+    def magnification(self) -> float:
+        """Size at the array over size at the object plane."""
+        return self.geometry.source_to_array_mm / self.geometry.source_to_object_mm
+
+    @property
+    def pixel_mm(self) -> tuple[float, float]:
+        """Height and width of a pixel at the object plane, mm."""
+        return self.element_pitch_mm / self.magnification, self.line_pitch_mm
+
+    @property
+    def element_height_mm(self) -> NDArray[np.float64]:
+        """Height of each element above ground, (element,), mm, topmost first."""
+        return self.geometry.array_top_mm - (np.arange(self.elements) + 0.5) * self.element_pitch_mm
+
+    @property
+    def object_height_mm(self) -> NDArray[np.float64]:
+        """Height above ground at which each element's ray crosses the object plane, (element,), mm."""
+        source = self.geometry.source_height_mm
+        return source + (self.element_height_mm - source) / self.magnification
+
+    @property
+    def fan_angle_rad(self) -> NDArray[np.float32]:
+        """Angle of each element's ray from the beam axis, (element,), rad, positive upwards."""
+        rise = self.element_height_mm - self.geometry.source_height_mm
+        return np.arctan2(rise, self.geometry.source_to_array_mm).astype(np.float32)
+
+    def beams(self) -> tuple[Beam, ...]:
+        """Return one `Beam` per channel, with an angle axis that covers the array."""
+        edge = self.geometry.element_edge_mm
+        return tuple(_beam(channel.model_dump_json(), self.readout.mode, edge) for channel in self.channels)
+
+    def binned(self, lines: int, elements: int) -> Scanner:
+        """Return the scanner as its readout sums ``lines`` lines and averages ``elements`` elements into one.
+
+        Photons add up; readings stay on the same scale, so electronic noise falls with the root of their number.
+        """
+        if lines < 1 or elements < 1 or self.elements // elements < 1:
+            raise ConfigurationError(f"binning {lines} × {elements}", expected="whole numbers from 1")
+        if (lines, elements) == (1, 1):
+            return self
+        merged = lines * elements
+        geometry = self.geometry.model_copy(
+            update={
+                "elements": self.elements // elements,
+                "element_pitch_mm": self.element_pitch_mm * elements,
+                "line_pitch_mm": self.line_pitch_mm * lines,
+            }
+        )
+        root = float(np.sqrt(lines))
+        pulse = self.pulse.model_copy(
+            update={
+                key: getattr(self.pulse, key) / root
+                for key in ("fluctuation_common", "fluctuation_channel", "monitor_noise")
+            }
+        )
+        noise = self.readout.electronic_noise_counts / float(np.sqrt(merged))
+        spread = float(np.sqrt(elements))
+        return self.model_copy(
+            update={
+                "geometry": geometry,
+                "pulse": pulse,
+                "readout": self.readout.model_copy(
+                    update={
+                        "electronic_noise_counts": noise,
+                        "offset_spread_counts": self.readout.offset_spread_counts / spread,
+                        "gain_spread": self.readout.gain_spread / spread,
+                    }
+                ),
+                "channels": tuple(
+                    c.model_copy(update={"photons_per_line": c.photons_per_line * merged}) for c in self.channels
+                ),
+                "typical_lines": max(1, self.typical_lines // lines),
+                "lines_per_s": self.lines_per_s / lines,
+            }
+        )
+
+    def with_elements(self, elements: int) -> Scanner:
+        """Return the scanner with an array of another length about the same middle (a file may hold a cut-out)."""
+        if elements == self.elements:
+            return self
+        shift = (elements - self.elements) * self.element_pitch_mm / 2
+        geometry = self.geometry.model_copy(
+            update={"elements": elements, "array_top_mm": self.geometry.array_top_mm + shift}
+        )
+        return self.model_copy(update={"geometry": geometry})
+
+
+@functools.lru_cache(maxsize=32)
+def _beam(channel_json: str, mode: str, edge_mm: float) -> Beam:
+    channel = Channel.model_validate_json(channel_json)
+    energy, angle, spectrum = read_spectrum(channel.spectrum)
+    if mode == "counting":
+        crystal = named_material(SCINTILLATORS[channel.scintillator].material)
+        depth = crystal.density_g_cm3 * channel.thickness_mm / 10
+        reaches = np.ones_like(energy)
+        for name, areal_density in channel.filter.items():
+            reaches *= np.exp(-areal_density * mass_attenuation(name, energy))
+        mean = -reaches * np.expm1(-mass_attenuation(crystal.name, energy, "total_without_coherent") * depth)
+        square = mean
+    else:
+        mean, square = deposited_energy(
+            channel.scintillator, channel.thickness_mm, energy, edge_mm=edge_mm, filter=channel.filter
+        )
+    return Beam(energy, spectrum, mean, response_square=square, fan_angle_rad=angle, label=channel.label)
