@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
@@ -39,6 +40,12 @@ class SuspectRegion:
         Which score raised it.
     reason : str
         One sentence for the officer.
+    surroundings_areal_density : float
+        Mean around the region, g/cm²; NaN for a whole-load alarm.
+    z_added, sigma_z_added : float
+        Atomic number of what is there beyond the surroundings, if it lies *on top of* them; NaN where unknown.
+    looks_like : str
+        Material class that fits ``z_added``, or an empty text where the uncertainty does not allow one.
     """
 
     box: tuple[int, int, int, int]
@@ -53,6 +60,38 @@ class SuspectRegion:
     score: float
     head: str
     reason: str
+    surroundings_areal_density: float = math.nan
+    z_added: float = math.nan
+    sigma_z_added: float = math.nan
+    looks_like: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One line of "declared against measured".
+
+    Parameters
+    ----------
+    quantity : str
+        What is compared, e.g. ``"mass of the load"``.
+    unit : str
+        Unit of both sides; empty where they are words.
+    declared : str
+        What the papers say or lead to expect.
+    measured : str
+        What the scan shows, with its σ.
+    agrees : bool or None
+        None where the scan cannot tell.
+    note : str
+        What the judgement rests on.
+    """
+
+    quantity: str
+    unit: str
+    declared: str
+    measured: str
+    agrees: bool | None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,6 +114,10 @@ class Inspection:
         What the declaration's own checks found.
     advice : tuple of str
         Handling advice (dangerous goods, rescan).
+    comparisons : tuple of Comparison
+        Declared against measured; empty without a declaration.
+    limits : mapping of str to float
+        Limits that the verdict was held against, kept apart from what was measured.
     provenance : Provenance
     """
 
@@ -89,6 +132,8 @@ class Inspection:
     declaration: Declaration | None
     findings: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    limits: Mapping[str, float] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     provenance: Provenance = field(default_factory=Provenance)
 
