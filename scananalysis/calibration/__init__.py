@@ -1,1 +1,9 @@
-"""Calibration."""
+"""From counts to attenuation: offset, gain, pulse, defects, registration, logarithm, each with its uncertainty."""
+
+from scananalysis.calibration.chain import calibrate, replay
+from scananalysis.calibration.recipe import Recipe
+from scananalysis.calibration.references import Calibration
+from scananalysis.calibration.stepwedge import StepWedge
+from scananalysis.calibration.store import load_calibration, save_calibration
+
+__all__ = ["Calibration", "Recipe", "StepWedge", "calibrate", "load_calibration", "replay", "save_calibration"]

@@ -134,13 +134,16 @@ class Scanner(_Model):
     @property
     def element_height_mm(self) -> NDArray[np.float64]:
         """Height of each element above ground, (element,), mm, topmost first."""
-        return self.geometry.array_top_mm - (np.arange(self.elements) + 0.5) * self.element_pitch_mm
+        steps = np.arange(self.elements, dtype=np.float64) + 0.5
+        height: NDArray[np.float64] = self.geometry.array_top_mm - steps * self.element_pitch_mm
+        return height
 
     @property
     def object_height_mm(self) -> NDArray[np.float64]:
         """Height above ground at which each element's ray crosses the object plane, (element,), mm."""
         source = self.geometry.source_height_mm
-        return source + (self.element_height_mm - source) / self.magnification
+        height: NDArray[np.float64] = source + (self.element_height_mm - source) / self.magnification
+        return height
 
     @property
     def fan_angle_rad(self) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from scananalysis.core import ConfigurationError, PhysicsRangeError
 from scananalysis.physics.attenuation import mass_attenuation
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False, eq=False)
 class Beam:
     """Spectrum of the incident photons, by fan angle, and the response of an element.
 
@@ -47,9 +47,9 @@ class Beam:
     energy_mev: NDArray[np.float64]
     spectrum: NDArray[np.float64]
     response: NDArray[np.float64]
-    response_square: NDArray[np.float64] = field(default=None)  # type: ignore[assignment] - set in __post_init__
-    fan_angle_rad: NDArray[np.float64] = field(default=None)  # type: ignore[assignment] - set in __post_init__
-    label: str = ""
+    response_square: NDArray[np.float64]
+    fan_angle_rad: NDArray[np.float64]
+    label: str
 
     def __init__(
         self,
@@ -120,7 +120,8 @@ class Beam:
     def signal_weights(self, fan_angle_rad: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return each bin's share of the open-beam signal, (k,) or (n, k); sums to 1."""
         weight = self.photons(fan_angle_rad) * self.response
-        return weight / weight.sum(axis=-1, keepdims=True)
+        share: NDArray[np.float64] = weight / weight.sum(axis=-1, keepdims=True)
+        return share
 
     def relative_signal(self, fan_angle_rad: ArrayLike) -> NDArray[np.float64]:
         """Return the open-beam signal at fan angles over that on the axis."""

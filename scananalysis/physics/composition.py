@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from scananalysis.core import ConfigurationError
 
-SYMBOLS = tuple(
+_PERIODIC_TABLE = (
     "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb "
     "Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au "
-    "Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U".split()  # noqa: SIM905 - a periodic table reads better as one line
+    "Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U"
 )
+SYMBOLS = tuple(_PERIODIC_TABLE.split())
 """Symbols of the elements 1 to 92."""
 
 _DATA = Path(__file__).parent / "data"
