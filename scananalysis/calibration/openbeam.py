@@ -40,7 +40,7 @@ _CLIPPED_SHARE = 0.25
 def estimate_air(counts: NDArray[np.unsignedinteger[Any]], full_scale: int, limits: OpenBeam) -> AirLevel:
     """Find the open beam of one channel in the image.
 
-    The level is the mode of the counts in the upper half of the range; its error covers the drift of the open beam over
+    The level is the mode of the counts in the uppermost fifth of the range; its error covers the drift of the open beam over
     the image.
 
     Parameters
@@ -61,7 +61,7 @@ def estimate_air(counts: NDArray[np.unsignedinteger[Any]], full_scale: int, limi
     """
     values = counts[(counts < full_scale) & (counts > 0)]
     top = float(np.quantile(values, 0.9995)) if values.size else 0.0
-    upper = values[values > 0.6 * top]
+    upper = values[values > 0.8 * top]
     histogram, edges = np.histogram(upper, bins=256)
     if histogram.size and upper.size:
         peak = int(np.argmax(np.convolve(histogram, np.ones(5), "same")))

@@ -1,1 +1,1 @@
-"""Writers."""
+"""Writers, one module a format."""
