@@ -37,7 +37,7 @@ def find_defects(calibration: Calibration, limits: Defects) -> NDArray[np.uint32
     flags = np.zeros(calibration.offset.shape, np.uint32)
     if not limits.enabled:
         return flags
-    for channel in range(flags.shape[0]):
+    for channel in range(len(flags)):
         gain = calibration.gain[channel]
         around = median_filter(gain, _NEIGHBOURHOOD, mode="nearest")
         # An element that counts no quanta has only its electronics' noise in the open beam.

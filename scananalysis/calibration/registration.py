@@ -51,12 +51,9 @@ def shift_lines(
     share = np.float32(abs(shift))
     if share == 0:
         return
-    if shift > 0:
-        here, other = np.s_[:, :-1], np.s_[:, 1:]
-        edge = -1
-    else:
-        here, other = np.s_[:, 1:], np.s_[:, :-1]
-        edge = 0
+    ahead = (slice(None), slice(None, -1)), (slice(None), slice(1, None))
+    here, other = ahead if shift > 0 else ahead[::-1]
+    edge = -1 if shift > 0 else 0
     moved = (1 - share) * transmission[here] + share * transmission[other]
     spread = (1 - share) ** 2 * variance[here] + share**2 * variance[other]
     flags = quality[here] | quality[other]

@@ -1,7 +1,26 @@
-"""Material discrimination: two attenuations to areal density and atomic number, regions, mass, pseudo-colour."""
+"""Material discrimination: attenuation to areal density and atomic number, pooled areas, mass, pseudo-colour."""
 
+from scananalysis.materials.colour import legend, pseudo_colour
+from scananalysis.materials.discriminate import discriminate, model_for
 from scananalysis.materials.dualenergy import DualEnergyModel
 from scananalysis.materials.inversion import Inverted
+from scananalysis.materials.mass import Mass, hydrogen_factor, mass
+from scananalysis.materials.pooling import Pooled, pool
+from scananalysis.materials.singleenergy import SingleEnergyModel
 from scananalysis.physics import Beam
 
-__all__ = ["Beam", "DualEnergyModel", "Inverted"]
+__all__ = [
+    "Beam",
+    "DualEnergyModel",
+    "Inverted",
+    "Mass",
+    "Pooled",
+    "SingleEnergyModel",
+    "discriminate",
+    "hydrogen_factor",
+    "legend",
+    "mass",
+    "model_for",
+    "pool",
+    "pseudo_colour",
+]

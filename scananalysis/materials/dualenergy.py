@@ -261,7 +261,8 @@ def attenuation(
 def scaled_attenuation(beam: Beam, z: NDArray[np.float64], coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return a μ_photoelectric + b μ_scatter + c μ_pair, (z, k), cm²/g."""
     parts = [element_attenuation(z, beam.energy_mev, process) for process in PROCESSES]
-    return np.einsum("p,pzk->zk", coefficients, np.stack(parts))
+    total: NDArray[np.float64] = np.einsum("p,pzk->zk", coefficients, np.stack(parts))
+    return total
 
 
 def _fit_beam(

@@ -130,9 +130,9 @@ def _node(
         dh[i] = _curves(depth, mu[0][i][None], high_weights)[1]
         low[i], dl[i] = _curves(depth, mu[1][i][None], low_weights)
     # dα_low/dZ at constant α_high follows from the table itself.
-    along = np.gradient(low, _Z, axis=0)
+    along: NDArray[np.float64] = np.asarray(np.gradient(low, _Z, axis=0))
     # ∂α_high/∂Z at constant λ: λ moves by ∂λ/∂Z along the curve of constant α_high.
-    dlam = np.gradient(lam, _Z, axis=0)
+    dlam: NDArray[np.float64] = np.asarray(np.gradient(lam, _Z, axis=0))
     dh_dz = -dh * dlam
     dl_dz = along + dl * -dlam
     planes = np.empty((_ROWS, _COLUMNS, 6))
@@ -192,12 +192,12 @@ def invert(
         for v in (var_high, var_low)
     ]
     if angle.size == 1:
-        flat = [np.ascontiguousarray(a.reshape(1, -1)) for a in (high, low, *variances)]
-        out = _rows(table, *flat, np.repeat(angle, 1))
+        a, b, va, vb = (np.ascontiguousarray(p.reshape(1, -1)) for p in (high, low, *variances))
     else:
-        out = _rows(table, *(np.ascontiguousarray(a) for a in (high, low, *variances)), angle)
-    planes = [plane.reshape(shape) for plane in out[:5]]
-    return Inverted(*planes, quality=out[5].reshape(shape), jacobian=out[6].reshape(2, 2, *shape))
+        a, b, va, vb = (np.ascontiguousarray(p) for p in (high, low, *variances))
+    out = _rows(table, a, b, va, vb, angle)
+    depth, z, sigma_depth, sigma_z, correlation, quality = (plane.reshape(shape) for plane in out[:6])
+    return Inverted(depth, z, sigma_depth, sigma_z, correlation, quality, out[6].reshape(2, 2, *shape))
 
 
 _BLOCK = 64

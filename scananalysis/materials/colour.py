@@ -1,0 +1,92 @@
+"""Pseudo-colour as the field expects it: hue by atomic number, brightness by areal density."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scananalysis.core import MaterialMap
+
+Stops = tuple[tuple[float, tuple[int, int, int], str], ...]
+
+FIELD: Stops = (
+    (6.0, (240, 140, 30), "organic"),
+    (10.0, (220, 190, 40), "organic and mineral"),
+    (14.0, (60, 170, 70), "light metal, mineral, mixed"),
+    (26.0, (40, 90, 200), "steel-like"),
+    (50.0, (120, 40, 170), "heavy metal"),
+    (80.0, (190, 20, 60), "very heavy"),
+)
+"""Orange, green, blue, violet and red, as operators know them."""
+
+SAFE: Stops = (
+    (6.0, (230, 159, 0), "organic"),
+    (10.0, (240, 228, 66), "organic and mineral"),
+    (14.0, (0, 158, 115), "light metal, mineral, mixed"),
+    (26.0, (0, 114, 178), "steel-like"),
+    (50.0, (204, 121, 167), "heavy metal"),
+    (80.0, (90, 40, 90), "very heavy"),
+)
+"""Colours that remain apart for the colour-blind (Okabe and Ito, https://jfly.uni-koeln.de/color/)."""
+
+PALETTES = {"field": FIELD, "safe": SAFE}
+
+
+def pseudo_colour(
+    materials: MaterialMap, *, palette: str = "field", full_scale: float | None = None
+) -> NDArray[np.uint8]:
+    """Return a picture: hue says atomic number, brightness areal density, grey where atomic number is not known.
+
+    Parameters
+    ----------
+    materials : MaterialMap
+    palette : {"field", "safe"}
+        Colours of the field, or colours for the colour-blind.
+    full_scale : float, optional
+        Areal density that is drawn darkest, g/cm²; the 99.5th percentile by default.
+
+    Returns
+    -------
+    ndarray of uint8, (y, x, 3)
+        Red, green, blue.
+    """
+    stops = PALETTES[palette]
+    depth = np.nan_to_num(materials.areal_density, nan=0.0)
+    top = full_scale or max(float(np.quantile(depth, 0.995)), 1.0)
+    z, confidence = smoothed_z(materials)
+    numbers = np.log([stop[0] for stop in stops])
+    at = np.log(np.clip(z, stops[0][0], stops[-1][0]))
+    hue = np.stack([np.interp(at, numbers, [stop[1][c] for stop in stops]) for c in range(3)], axis=-1)
+    hue = confidence[..., None] * hue + (1 - confidence[..., None]) * 128
+    dark = np.clip(depth / top, 0, 1)[..., None] ** 0.6
+    # From white (nothing there) through the hue to a quarter of its brightness.
+    picture = np.where(dark < 0.5, 255 + (hue - 255) * dark * 2, hue * (1 - (dark - 0.5) * 1.5))
+    rgb: NDArray[np.uint8] = np.clip(picture, 0, 255).astype(np.uint8)
+    return rgb
+
+
+def smoothed_z(materials: MaterialMap) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return atomic number averaged over neighbours by inverse variance, and how far it is known (0 to 1)."""
+    import cv2
+
+    known = np.isfinite(materials.z_eff) & np.isfinite(materials.sigma_z)
+    precision = np.where(known, 1 / np.maximum(np.where(known, materials.sigma_z, 1), 0.1) ** 2, 0).astype(np.float32)
+    z = np.where(known, materials.z_eff, 0).astype(np.float32)
+    size = (7, 7)
+    total = np.asarray(cv2.boxFilter(precision, -1, size), np.float32)
+    mean = np.asarray(cv2.boxFilter(precision * z, -1, size), np.float32) / np.maximum(total, 1e-9)
+    information = total * size[0] * size[1] * 16
+    return mean, information / (1 + information)
+
+
+def legend(palette: str = "field") -> tuple[tuple[str, str], ...]:
+    """Return (name, CSS colour) of every stop of a palette.
+
+    Examples
+    --------
+    >>> legend()[0]
+    ('organic', '#f08c1e')
+    """
+    return tuple((name, "#{:02x}{:02x}{:02x}".format(*rgb)) for _, rgb, name in PALETTES[palette])
