@@ -143,7 +143,8 @@ def pseudo_colour_panel(materials: MaterialMap, longest: int) -> Panel:
     from scananalysis.materials import pseudo_colour
 
     size = display_size(materials.shape, materials.pixel_mm, longest)
-    picture = _shrink_picture(pseudo_colour(materials), size)
+    # Shrunk before it is coloured: colours of a full-size map would cost a second and show no more.
+    picture = pseudo_colour(shrink_materials(materials, size))
     return Panel(
         "materials",
         "Materials",
@@ -154,62 +155,57 @@ def pseudo_colour_panel(materials: MaterialMap, longest: int) -> Panel:
     )
 
 
-LEGEND = (
-    (6.0, "organic (Z 6)"),
-    (8.5, "water, food (8)"),
-    (13.0, "aluminium (13)"),
-    (19.0, "mixed (19)"),
-    (26.0, "steel (26)"),
-    (50.0, "tin (50)"),
-    (82.0, "lead (82)"),
-)
-"""Atomic numbers whose colours the legend shows."""
+UNKNOWN: RGB = (128, 128, 128)
+"""Colour of matter whose atomic number is not known."""
 
 
 def material_legend(materials: MaterialMap) -> tuple[tuple[RGB, str], ...]:
-    """Return the colours of `LEGEND` at a medium areal density, asked of the colouring itself so that they always fit.
-
-    Single-energy scans know no atomic number and get no legend.
-    """
-    from scananalysis.materials import pseudo_colour
+    """Return what the hues mean; single-energy scans know no atomic number."""
+    from scananalysis.materials import legend
 
     if not np.isfinite(materials.z_eff).any():
-        return ()
-    known = materials.areal_density[np.isfinite(materials.areal_density) & (materials.areal_density > 5)]
-    density = float(np.median(known)) if known.size else 30.0
-    found = []
-    for z, label in LEGEND:
-        r, g, b = pseudo_colour(_swatch(materials, density, z))[4, 4]
-        found.append(((int(r), int(g), int(b)), label))
-    return tuple(found)
+        return ((UNKNOWN, "one energy: no atomic number"),)
+    named = ((int(css[1:3], 16), int(css[3:5], 16), int(css[5:7], 16), name) for name, css in legend())
+    return (*(((r, g, b), name) for r, g, b, name in named), (UNKNOWN, "atomic number not known"))
 
 
-def _swatch(materials: MaterialMap, areal_density: float, z: float) -> MaterialMap:
-    """Return a small uniform map of one material without noise."""
-    shape = (8, 8)
-
-    def plane(value: float) -> NDArray[np.float32]:
-        return np.full(shape, value, np.float32)
-
-    channels = materials.radiograph.shape[0]
+def shrink_materials(materials: MaterialMap, size: tuple[int, int]) -> MaterialMap:
+    """Return a material map of picture size: areal density averaged, atomic number averaged by its precision."""
+    if materials.shape == size:
+        return materials
+    known = np.isfinite(materials.z_eff) & np.isfinite(materials.sigma_z)
+    precision = np.where(known, 1 / np.maximum(materials.sigma_z, np.float32(0.1)) ** 2, 0).astype(np.float32)
+    weighted = np.where(known, materials.z_eff * precision, 0).astype(np.float32)
+    total = shrink(precision, size)
+    cell = materials.quality.size / (size[0] * size[1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # Empty cells have no atomic number and no precision; both are marked as not known.
+        z = np.where(total > 0, shrink(weighted, size) / total, np.float32(np.nan)).astype(np.float32)
+        sigma_z = np.where(total > 0, 1 / np.sqrt(total * np.float32(max(cell, 1.0))), np.float32(np.inf))
+    density = shrink(materials.areal_density, size)
+    flat = np.zeros((materials.radiograph.shape[0], *size), np.float32)
     radiograph = replace(
         materials.radiograph,
-        attenuation=np.ones((channels, *shape), np.float32),
-        variance=np.zeros((channels, *shape), np.float32),
-        quality=np.zeros((channels, *shape), np.uint32),
+        attenuation=flat,
+        variance=flat,
+        quality=flat.astype(np.uint32),
         systematic={},
-        fan_angle_rad=np.zeros(shape[0], np.float32),
+        pixel_mm=(
+            materials.pixel_mm[0] * materials.shape[0] / size[0],
+            materials.pixel_mm[1] * materials.shape[1] / size[1],
+        ),
+        fan_angle_rad=np.zeros(size[0], np.float32),
     )
     return replace(
         materials,
-        areal_density=plane(areal_density),
-        z_eff=plane(z),
-        sigma_areal_density=plane(1e-3),
-        sigma_z=plane(1e-3),
-        correlation=plane(0.0),
-        quality=np.zeros(shape, np.uint32),
+        areal_density=density,
+        z_eff=z,
+        sigma_areal_density=np.zeros_like(density),
+        sigma_z=sigma_z.astype(np.float32),
+        correlation=np.zeros_like(density),
+        quality=np.zeros(size, np.uint32),
         radiograph=radiograph,
-        regions=Regions(np.zeros(shape, np.int32)),
+        regions=Regions(np.zeros(size, np.int32)),
     )
 
 
@@ -304,14 +300,6 @@ def _size_mm(shape: tuple[int, ...], pixel_mm: tuple[float, float]) -> tuple[flo
 def _top(plane: NDArray[np.float32], quantile: float, *, least: float) -> float:
     known = plane[np.isfinite(plane)]
     return least if known.size == 0 else max(least, float(np.quantile(known, quantile)))
-
-
-def _shrink_picture(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    import cv2
-
-    smaller = size[0] <= picture.shape[0] and size[1] <= picture.shape[1]
-    method = cv2.INTER_AREA if smaller else cv2.INTER_NEAREST
-    return np.asarray(cv2.resize(picture, (size[1], size[0]), interpolation=method), np.uint8)
 
 
 def _shrink_largest(plane: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
