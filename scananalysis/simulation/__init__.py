@@ -1,1 +1,23 @@
-"""Simulation."""
+"""Simulated scans with exact truth: scenes of solids, goods packed by form, hidden objects, rendering to raw counts."""
+
+from scananalysis.simulation.hidden import KINDS
+from scananalysis.simulation.loads import FRAUDS, Load, container_scene
+from scananalysis.simulation.render import Imperfections, Simulated, render
+from scananalysis.simulation.scene import Matter, Piece, Scene
+from scananalysis.simulation.solids import Box, Cylinder, Ellipsoid
+
+__all__ = [
+    "FRAUDS",
+    "KINDS",
+    "Box",
+    "Cylinder",
+    "Ellipsoid",
+    "Imperfections",
+    "Load",
+    "Matter",
+    "Piece",
+    "Scene",
+    "Simulated",
+    "container_scene",
+    "render",
+]

@@ -1,0 +1,278 @@
+"""Solids and exact path lengths through them.
+
+Coordinates: x along travel, y upwards from the ground, z from the source towards the array, mm. The load moves along x, so every line
+sees one plane x = const; in it the ray of an element leaves the source at z = 0 and height h and rises with slope s = tan(fan angle):
+y = h + s z. A convex solid cuts the ray in one interval of z; the path is its length over cos(fan angle).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Rays:
+    """Rays of the array's elements and positions of the lines.
+
+    Parameters
+    ----------
+    slope : ndarray, (element,)
+        tan(fan angle), topmost element first.
+    source_height_mm : float
+    x_mm : ndarray, (line,)
+        Middle of each line.
+    line_pitch_mm : float
+    """
+
+    slope: Array
+    source_height_mm: float
+    x_mm: Array
+    line_pitch_mm: float
+
+    @property
+    def per_depth(self) -> Array:
+        """Path per depth along z, (element,): 1 / cos(fan angle)."""
+        return np.sqrt(1 + self.slope**2)
+
+    def columns(self, x0: float, x1: float) -> slice:
+        """Lines that an interval of x touches."""
+        first = int(np.searchsorted(self.x_mm, x0 - self.line_pitch_mm / 2, side="right"))
+        last = int(np.searchsorted(self.x_mm, x1 + self.line_pitch_mm / 2, side="left"))
+        return slice(first, max(first, last))
+
+    def rows(self, y0: float, y1: float, z0: float, z1: float) -> slice:
+        """Elements whose rays can meet a box in y and z; slopes fall with the index."""
+        low, high = y0 - self.source_height_mm, y1 - self.source_height_mm
+        least, most = min(low / z0, low / z1), max(high / z0, high / z1)
+        first = int(np.searchsorted(-self.slope, -most, side="left"))
+        last = int(np.searchsorted(-self.slope, -least, side="right"))
+        return slice(first, max(first, last))
+
+    def coverage(self, x0: float, x1: float, columns: slice) -> Array:
+        """Share of each line's travel that lies within an interval of x."""
+        middle, half = self.x_mm[columns], self.line_pitch_mm / 2
+        overlap = np.minimum(x1, middle + half) - np.maximum(x0, middle - half)
+        return np.clip(overlap / self.line_pitch_mm, 0, 1)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Where rays run inside a solid.
+
+    Parameters
+    ----------
+    rows, columns : slice
+        Elements and lines that are concerned.
+    enter, leave : ndarray, (element or 1, line or 1)
+        Interval of z, mm; ``leave`` ≤ ``enter`` where the ray misses.
+    coverage : ndarray, (1, line)
+        Share of the line's travel.
+    """
+
+    rows: slice
+    columns: slice
+    enter: Array
+    leave: Array
+    coverage: Array
+
+
+class Solid(Protocol):
+    """A convex solid."""
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float, float, float]:
+        """x0, x1, y0, y1, z0, z1, mm."""
+
+    @property
+    def volume_mm3(self) -> float:
+        """Volume, mm³."""
+
+    def cut(self, rays: Rays) -> Cut:
+        """Intersect the rays."""
+
+
+def _slab(low: Array | float, high: Array | float, slope: Array, height: float) -> tuple[Array, Array]:
+    """Interval of z in which a ray lies between two heights."""
+    flat = np.abs(slope) < 1e-12
+    safe = np.where(flat, 1.0, slope)
+    a, b = (np.asarray(low) - height) / safe, (np.asarray(high) - height) / safe
+    inside = (np.asarray(low) <= height) & (np.asarray(high) >= height)
+    enter = np.where(flat, np.where(inside, -np.inf, np.inf), np.minimum(a, b))
+    leave = np.where(flat, np.where(inside, np.inf, -np.inf), np.maximum(a, b))
+    return enter, leave
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box along the axes: ``x``, ``y``, ``z`` are (low, high) in mm."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+    z: tuple[float, float]
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float, float, float]:
+        """x0, x1, y0, y1, z0, z1, mm."""
+        return (*self.x, *self.y, *self.z)
+
+    @property
+    def volume_mm3(self) -> float:
+        """Volume, mm³."""
+        return (self.x[1] - self.x[0]) * (self.y[1] - self.y[0]) * (self.z[1] - self.z[0])
+
+    def cut(self, rays: Rays) -> Cut:
+        """Intersect the rays; rows and columns separate."""
+        columns, rows = rays.columns(*self.x), rays.rows(*self.y, *self.z)
+        slope = rays.slope[rows, None]
+        enter, leave = _slab(*self.y, slope, rays.source_height_mm)
+        return Cut(
+            rows,
+            columns,
+            np.maximum(enter, self.z[0]),
+            np.minimum(leave, self.z[1]),
+            rays.coverage(*self.x, columns)[None],
+        )
+
+
+@dataclass(frozen=True)
+class Cylinder:
+    """A circular cylinder along one of the axes.
+
+    Parameters
+    ----------
+    axis : {"x", "y", "z"}
+    centre : (float, float, float)
+        Middle (x, y, z), mm.
+    radius, length : float
+        mm.
+    """
+
+    axis: str
+    centre: tuple[float, float, float]
+    radius: float
+    length: float
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float, float, float]:
+        """x0, x1, y0, y1, z0, z1, mm."""
+        half = [self.length / 2 if self.axis == name else self.radius for name in "xyz"]
+        (x, y, z), (a, b, c) = self.centre, half
+        return (x - a, x + a, y - b, y + b, z - c, z + c)
+
+    @property
+    def volume_mm3(self) -> float:
+        """Volume, mm³."""
+        return float(np.pi * self.radius**2 * self.length)
+
+    def cut(self, rays: Rays) -> Cut:
+        """Intersect the rays."""
+        x0, x1, y0, y1, z0, z1 = self.bounds
+        columns, rows = rays.columns(x0, x1), rays.rows(y0, y1, z0, z1)
+        slope, height = rays.slope[rows, None], rays.source_height_mm
+        if self.axis == "x":
+            enter, leave = _ellipse(self.centre[1], self.centre[2], self.radius, self.radius, slope, height)
+            return Cut(rows, columns, enter, leave, rays.coverage(x0, x1, columns)[None])
+        off = rays.x_mm[None, columns] - self.centre[0]
+        half = np.sqrt(np.maximum(self.radius**2 - off**2, 0))
+        if self.axis == "y":
+            enter, leave = _slab(y0, y1, slope, height)
+            enter, leave = np.maximum(enter, self.centre[2] - half), np.minimum(leave, self.centre[2] + half)
+        else:
+            enter, leave = _slab(self.centre[1] - half, self.centre[1] + half, slope, height)
+            enter, leave = np.maximum(enter, z0), np.minimum(leave, z1)
+        return Cut(rows, columns, enter, leave, (np.abs(off) < self.radius).astype(np.float64))
+
+
+@dataclass(frozen=True)
+class Ellipsoid:
+    """An ellipsoid along the axes: ``centre`` and ``radii`` as (x, y, z), mm."""
+
+    centre: tuple[float, float, float]
+    radii: tuple[float, float, float]
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float, float, float]:
+        """x0, x1, y0, y1, z0, z1, mm."""
+        (x, y, z), (a, b, c) = self.centre, self.radii
+        return (x - a, x + a, y - b, y + b, z - c, z + c)
+
+    @property
+    def volume_mm3(self) -> float:
+        """Volume, mm³."""
+        return float(4 / 3 * np.pi * np.prod(self.radii))
+
+    def cut(self, rays: Rays) -> Cut:
+        """Intersect the rays."""
+        x0, x1, y0, y1, z0, z1 = self.bounds
+        columns, rows = rays.columns(x0, x1), rays.rows(y0, y1, z0, z1)
+        off = (rays.x_mm[None, columns] - self.centre[0]) / self.radii[0]
+        scale = np.sqrt(np.maximum(1 - off**2, 0))
+        enter, leave = _ellipse(
+            self.centre[1], self.centre[2], self.radii[1] * scale, self.radii[2] * scale, rays.slope[rows, None],
+            rays.source_height_mm,
+        )  # fmt: skip
+        return Cut(rows, columns, enter, leave, (np.abs(off) < 1).astype(np.float64))
+
+
+def _ellipse(
+    y: float, z: float, radius_y: Array | float, radius_z: Array | float, slope: Array, height: float
+) -> tuple[Array, Array]:
+    """Interval of z inside an ellipse about (y, z) in the plane of the rays."""
+    ry, rz = np.maximum(radius_y, 1e-9), np.maximum(radius_z, 1e-9)
+    # ((h + s z − y)/ry)² + ((z − z₀)/rz)² = 1
+    a = (slope / ry) ** 2 + 1 / rz**2
+    b = slope * (height - y) / ry**2 - z / rz**2
+    c = ((height - y) / ry) ** 2 + (z / rz) ** 2 - 1
+    root = np.sqrt(np.maximum(b**2 - a * c, 0))
+    hit = b**2 > a * c
+    return np.where(hit, (-b - root) / a, 0.0), np.where(hit, (-b + root) / a, 0.0)
+
+
+def path(cut: Cut, rays: Rays) -> NDArray[np.float32]:
+    """Return the path inside a solid, (element, line) of the cut's rows and columns, mm."""
+    length = np.maximum(cut.leave - cut.enter, 0) * rays.per_depth[cut.rows, None]
+    return (length * cut.coverage).astype(np.float32)
+
+
+def common(a: Cut, b: Cut) -> Cut | None:
+    """Return where rays run inside both of two convex solids, or None where they are apart."""
+    rows, columns = _both(a.rows, b.rows), _both(a.columns, b.columns)
+    if rows.start >= rows.stop or columns.start >= columns.stop:
+        return None
+    parts = [
+        (_part(c.enter, c, rows, columns), _part(c.leave, c, rows, columns), _part(c.coverage, c, rows, columns))
+        for c in (a, b)
+    ]
+    (enter_a, leave_a, cover_a), (enter_b, leave_b, cover_b) = parts
+    return Cut(rows, columns, np.maximum(enter_a, enter_b), np.minimum(leave_a, leave_b), np.minimum(cover_a, cover_b))
+
+
+def _both(a: slice, b: slice) -> slice:
+    return slice(max(a.start, b.start), min(a.stop, b.stop))
+
+
+def _part(array: Array, cut: Cut, rows: slice, columns: slice) -> Array:
+    """Cut an array of a `Cut` down to some of its rows and columns; axes of length 1 broadcast."""
+    y = slice(None) if array.shape[0] == 1 else slice(rows.start - cut.rows.start, rows.stop - cut.rows.start)
+    x = (
+        slice(None)
+        if array.shape[1] == 1
+        else slice(columns.start - cut.columns.start, columns.stop - cut.columns.start)
+    )
+    return array[y, x]
+
+
+def bounding(solids: Sequence[Solid]) -> tuple[float, float, float, float, float, float]:
+    """Return the box around several solids."""
+    b = np.array([solid.bounds for solid in solids])
+    low, high = b.min(axis=0), b.max(axis=0)
+    return float(low[0]), float(high[1]), float(low[2]), float(high[3]), float(low[4]), float(high[5])
