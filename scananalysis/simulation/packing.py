@@ -20,6 +20,9 @@ _GRAIN = {"homogeneous": 0.01, "granular": 0.035, "structured": 0.10}
 _BETWEEN_PACKAGES = {"homogeneous": 0.02, "granular": 0.05, "structured": 0.12}
 """Relative spread of density between packages by texture: an estimate."""
 
+_EYE = 0.45
+"""Inner over outer diameter of a coil."""
+
 PACKAGE_MM = {
     "cartons": ((300, 600), (180, 400), (250, 450)),
     "frozen": ((350, 600), (120, 250), (300, 450)),
@@ -72,8 +75,11 @@ def pack(
     wanted = float(rng.uniform(0.55, 0.98)) if fill is None else fill
     height = (space.y[1] - space.y[0]) * min(wanted, payload_kg / max(bulk * 1000 * space.volume_m3, 1e-6))
     room = Space(space.x, (space.y[0], space.y[0] + max(height, 60.0)), space.z)
+    if commodity.form == "coils":
+        pieces = _coils(commodity, matter, bulk, space, payload_kg, rng)
+        return Packed(pieces, sum(piece.mass_kg for piece in pieces), len(pieces) // 2)
     builder = {
-        "drums": _standing, "reels": _standing, "rolls": _standing, "coils": _coils, "tyres": _tyres, "bulk": _heap,
+        "drums": _standing, "reels": _standing, "rolls": _standing, "tyres": _tyres, "bulk": _heap,
         "machinery": _machines, "vehicles": _machines,
     }.get(commodity.form, _boxes)  # fmt: skip
     pieces = builder(commodity, matter, bulk, room, rng)
@@ -156,17 +162,22 @@ def _hollow(
     return [solid, core]
 
 
-def _coils(commodity: Commodity, matter: Matter, bulk: float, room: Space, rng: np.random.Generator) -> list[Piece]:
-    """Lay coils on the floor with their eye across the container."""
-    diameter = min(float(rng.uniform(800, 1300)), room.y[1] - room.y[0])
-    spacing = diameter * float(rng.uniform(1.02, 1.5))
-    count = max(1, int((room.x[1] - room.x[0]) / spacing))
-    width = (room.z[1] - room.z[0]) * float(rng.uniform(0.4, 0.85))
+def _coils(
+    commodity: Commodity, matter: Matter, bulk: float, room: Space, payload_kg: float, rng: np.random.Generator
+) -> list[Piece]:
+    """Lay coils on the floor with their eye across the container, as many as the payload allows."""
+    diameter = min(float(rng.uniform(700, 1300)), room.y[1] - room.y[0])
+    width = (room.z[1] - room.z[0]) * float(rng.uniform(0.35, 0.8))
+    # Of the square around a coil its ring fills π/4 less the eye; wound metal is denser than the stow by that much.
+    density = bulk / (np.pi / 4 * (1 - _EYE**2))
+    each_kg = np.pi / 4 * diameter**2 * (1 - _EYE**2) * width * density * 1e-6
+    fits = int((room.x[1] - room.x[0]) / (1.05 * diameter))
+    count = max(1, min(fits, int(payload_kg / each_kg)))
     pieces = []
     for i in range(count):
         middle = (room.x[0] + (i + 0.5) * (room.x[1] - room.x[0]) / count, room.y[0] + diameter / 2, sum(room.z) / 2)
-        model = _piece(Box((0, 1), (0, 1), (0, 1)), commodity, matter, bulk, rng)
-        pieces += _hollow("z", middle, diameter / 2, diameter * 0.22, width, model)
+        model = _piece(Box((0, 1), (0, 1), (0, 1)), commodity, matter, density, rng)
+        pieces += _hollow("z", middle, diameter / 2, diameter / 2 * _EYE, width, model)
     return pieces
 
 

@@ -1,0 +1,109 @@
+"""Dataset recipes: what to simulate, from which seed, in which disjoint splits."""
+
+from __future__ import annotations
+
+import tomllib
+from os import PathLike
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from scananalysis._resources import find, names
+from scananalysis.core import ConfigurationError
+from scananalysis.simulation import FRAUDS
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ScannerShare(_Model):
+    """A scanner of the recipe."""
+
+    name: str
+    binning: tuple[int, int] = Field(default=(1, 1), description="Lines and elements that are summed into one")
+    weight: float = Field(default=1.0, gt=0, description="Share among the recipe's scanners")
+
+
+class Split(_Model):
+    """A part of the dataset that shares no scan with any other."""
+
+    count: int = Field(gt=0, le=10_000_000)
+    frauds: dict[str, Share] = Field(
+        default_factory=dict, description="Share of each fraud; the rest is declared right"
+    )
+
+    @model_validator(mode="after")
+    def _known(self) -> Split:
+        unknown = set(self.frauds) - set(FRAUDS)
+        if unknown:
+            raise ValueError(f"unknown frauds {', '.join(sorted(unknown))}; known are {', '.join(FRAUDS)}")
+        if sum(self.frauds.values()) > 1 + 1e-9:
+            raise ValueError("shares of frauds sum to more than 1")
+        return self
+
+
+class Recipe(_Model):
+    """A dataset.
+
+    Examples
+    --------
+    >>> recipe = read_recipe("declared-cargo")
+    >>> sorted(recipe.splits)
+    ['calibration', 'test', 'train', 'tune']
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9-]+$")
+    title: str
+    licence: str = "CC0-1.0"
+    seed: int = Field(ge=0, lt=2**31)
+    headings: tuple[str, ...] = Field(
+        default=(), description="HS headings to draw from; the whole commodity table by default"
+    )
+    scanners: tuple[ScannerShare, ...] = Field(min_length=1)
+    splits: dict[str, Split] = Field(min_length=1)
+
+    def split(self, name: str) -> Split:
+        """Return a split.
+
+        Raises
+        ------
+        ConfigurationError
+            The recipe has no such split.
+        """
+        if name not in self.splits:
+            raise ConfigurationError(
+                f"recipe {self.name} has no split {name!r}", expected=f"one of {', '.join(self.splits)}"
+            )
+        return self.splits[name]
+
+
+def recipes() -> tuple[str, ...]:
+    """Return the names of the recipes in the definitions folders."""
+    return tuple(name for name, _ in names("datasets"))
+
+
+def read_recipe(recipe: str | PathLike[str]) -> Recipe:
+    """Read a recipe by name or from a TOML file.
+
+    Raises
+    ------
+    ConfigurationError
+        No such recipe, or it is malformed; the sentence names file and field.
+    """
+    path = find("datasets", f"{recipe}.toml") if str(recipe) in recipes() else Path(recipe)
+    if not path.is_file():
+        raise ConfigurationError(
+            f"no recipe {str(recipe)!r}", expected=f"a TOML file, or one of {', '.join(recipes())}"
+        )
+    try:
+        with path.open("rb") as stream:
+            return Recipe.model_validate({"name": path.stem} | tomllib.load(stream))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"is not TOML ({error})", source=path) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigurationError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", source=path) from error

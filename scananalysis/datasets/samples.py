@@ -1,0 +1,73 @@
+"""Samples of a recipe, one by one, in memory: sample *k* of a split depends on nothing but recipe, split and *k*."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from scananalysis.detectors import scanner as find_scanner
+from scananalysis.simulation import Simulated, container_scene, render
+
+if TYPE_CHECKING:
+    from scananalysis.core import Declaration
+    from scananalysis.datasets.recipe import Recipe
+
+
+class Sample(NamedTuple):
+    """A simulated scan with its papers.
+
+    Parameters
+    ----------
+    simulated : Simulated
+    declaration : Declaration
+        What the papers say, true or not.
+    fraud : str
+        ``"none"``, or what is wrong.
+    """
+
+    simulated: Simulated
+    declaration: Declaration
+    fraud: str
+
+
+def sample(recipe: Recipe, split: str, index: int, *, fraud: str | None = None, scanner: str | None = None) -> Sample:
+    """Make one sample.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    split : str
+    index : int
+    fraud : str, optional
+        Instead of the drawn one; ``"none"`` makes the clean twin of a fraudulent sample.
+    scanner : str, optional
+        One of the recipe's scanners instead of the drawn one.
+
+    Returns
+    -------
+    Sample
+    """
+    part = recipe.split(split)
+    rng = np.random.default_rng([recipe.seed, zlib.crc32(split.encode()), index])
+    weights = np.array([s.weight for s in recipe.scanners])
+    chosen = recipe.scanners[int(rng.choice(len(weights), p=weights / weights.sum()))]
+    if scanner is not None:
+        chosen = next(s for s in recipe.scanners if s.name == scanner)
+    kinds = ["none", *part.frauds]
+    shares = np.array([max(0.0, 1 - sum(part.frauds.values())), *part.frauds.values()])
+    drawn = kinds[int(rng.choice(len(kinds), p=shares / shares.sum()))]
+    kind = fraud or drawn
+    seed = int(rng.integers(2**31))
+    device = find_scanner(chosen.name).binned(*chosen.binning)
+    load = container_scene(seed, device, fraud=None if kind == "none" else kind, pool=recipe.headings or None)
+    return Sample(render(load.scene, device, seed), load.declaration, kind)
+
+
+def samples(recipe: Recipe, split: str, start: int = 0, count: int | None = None) -> Iterator[Sample]:
+    """Yield samples ``start`` to ``start + count`` of a split, to its end by default."""
+    stop = recipe.split(split).count if count is None else start + count
+    for index in range(start, stop):
+        yield sample(recipe, split, index)
