@@ -1,0 +1,217 @@
+"""Turns an alarm into a suspect region: box, mass, areal density, atomic number and a sentence that says why."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scananalysis.core import ConfigurationError, SuspectRegion
+from scananalysis.inspection.contrast import Contrast, contrast
+from scananalysis.inspection.crop import crop, window
+from scananalysis.inspection.words import Amount, looks_like, region_sentence
+from scananalysis.materials import mass, model_for, pool
+from scananalysis.materials.mass import UNKNOWN_FACTOR, UNKNOWN_SIGMA
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from scananalysis.core import AnomalyMap, Declaration, MaterialMap
+    from scananalysis.inspection.place import Ground
+    from scananalysis.inspection.regions import Alarm
+
+_NO_HYDROGEN_Z = 9.5
+"""Atomic number above which matter holds no hydrogen to speak of."""
+
+
+def measure_alarm(
+    materials: MaterialMap, anomalies: AnomalyMap, alarm: Alarm, declaration: Declaration | None, place: Ground
+) -> SuspectRegion:
+    """Measure an alarm.
+
+    Parameters
+    ----------
+    materials : MaterialMap
+    anomalies : AnomalyMap
+    alarm : Alarm
+    declaration : Declaration or None
+    place : Ground
+
+    Returns
+    -------
+    SuspectRegion
+        Of a whole-load alarm, mass and areal density are those of all of it.
+    """
+    box = bounding_box(alarm.mask)
+    box_mm = in_millimetres(box, materials.pixel_mm)
+    found = None if alarm.whole_load else _contrast(materials, alarm)
+    if found is None:
+        kg, sigma_kg, seen = _all_of_it(materials, alarm.mask)
+    else:
+        kg, sigma_kg = _added_mass(materials, alarm.mask, found)
+        seen = found
+    appearance = _appearance(anomalies, alarm, declaration)
+    amount = Amount(
+        kg if found is not None else math.nan, sigma_kg, seen.areal_density, seen.z_added, seen.sigma_z_added
+    )
+    reason = region_sentence(
+        place.place(box_mm),
+        amount,
+        expectation=_expectation(anomalies, alarm, declaration, seen),
+        appearance=appearance,
+    )
+    return SuspectRegion(
+        box=box,
+        box_mm=box_mm,
+        mass_kg=kg,
+        sigma_mass_kg=sigma_kg,
+        areal_density=seen.areal_density,
+        sigma_areal_density=seen.sigma_areal_density,
+        z_eff=seen.z_eff,
+        sigma_z=seen.sigma_z,
+        p_value=alarm.p_value,
+        score=alarm.score,
+        head=alarm.head,
+        reason=reason,
+        surroundings_areal_density=seen.surroundings,
+        z_added=seen.z_added,
+        sigma_z_added=seen.sigma_z_added,
+        looks_like=looks_like(seen.z_added, seen.sigma_z_added),
+    )
+
+
+def whole_load(materials: MaterialMap, load: NDArray[np.bool_], measured: Mapping[str, float]) -> SuspectRegion:
+    """Return the load as a region of its own, for a mass that does not fit the papers."""
+    box = bounding_box(load)
+    _, _, seen = _all_of_it(materials, load)
+    apart, kg = measured["mass_difference_sigmas"], measured["mass_difference_kg"]
+    more = "heavier" if kg > 0 else "lighter"
+    return SuspectRegion(
+        box=box,
+        box_mm=in_millimetres(box, materials.pixel_mm),
+        mass_kg=measured["load_mass_kg"],
+        sigma_mass_kg=measured["sigma_load_mass_kg"],
+        areal_density=seen.areal_density,
+        sigma_areal_density=seen.sigma_areal_density,
+        z_eff=seen.z_eff,
+        sigma_z=seen.sigma_z,
+        p_value=measured["mass_p_value"],
+        score=abs(apart),
+        head="mass",
+        reason=(
+            f"The whole load weighs {measured['load_mass_kg'] / 1000:.1f} ± {measured['sigma_load_mass_kg'] / 1000:.1f} t, "
+            f"{abs(kg) / 1000:.1f} t {more} than the declared {measured['declared_mass_kg'] / 1000:.1f} t "
+            f"({abs(apart):.1f} standard deviations)."
+        ),
+    )
+
+
+def bounding_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Return first row, first column, and row and column after the last.
+
+    Examples
+    --------
+    >>> mask = np.zeros((4, 6), bool); mask[1:3, 2:5] = True
+    >>> bounding_box(mask)
+    (1, 2, 3, 5)
+    """
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+
+
+def in_millimetres(box: tuple[int, int, int, int], pixel_mm: tuple[float, float]) -> tuple[float, float, float, float]:
+    """Return a box of pixels in mm from the upper left corner."""
+    height, width = pixel_mm
+    return box[0] * height, box[1] * width, box[2] * height, box[3] * width
+
+
+def _contrast(materials: MaterialMap, alarm: Alarm) -> Contrast | None:
+    part = window(alarm.mask | alarm.around)
+    model, _ = model_for(materials.radiograph)
+    rows, columns = part.rows, part.columns
+    try:
+        return contrast(
+            crop(materials.radiograph, part),
+            model,
+            alarm.mask[rows, columns],
+            alarm.around[rows, columns],
+            clutter=alarm.clutter,
+        )
+    except ConfigurationError:
+        # Nothing usable in it or around it: the region is starved and stands without figures.
+        return None
+
+
+def _added_mass(materials: MaterialMap, mask: NDArray[np.bool_], found: Contrast) -> tuple[float, float]:
+    """Return mass beyond the surroundings with σ, kg; hydrogen is taken off by what the added matter looks like."""
+    height, width = materials.pixel_mm
+    area_cm2 = float(mask.sum()) * height * width / 100
+    raw = found.added * area_cm2 / 1000
+    metal = math.isfinite(found.z_added) and found.z_added - found.sigma_z_added > _NO_HYDROGEN_Z
+    factor, spread = (1.0, 0.02) if metal else (UNKNOWN_FACTOR, UNKNOWN_SIGMA)
+    from scananalysis.detectors import scanner
+
+    geometry = scanner(materials.scanner).geometry
+    magnification = geometry.source_to_object_sigma_mm / geometry.source_to_object_mm
+    sigma = math.sqrt(
+        (found.sigma_added * area_cm2 / 1000 * factor) ** 2 + (raw * spread) ** 2 + (raw * factor * magnification) ** 2
+    )
+    return raw * factor, sigma
+
+
+def _all_of_it(materials: MaterialMap, mask: NDArray[np.bool_]) -> tuple[float, float, Contrast]:
+    nothing = math.nan
+    total = mass(materials, mask)
+    try:
+        model, _ = model_for(materials.radiograph)
+        pooled = pool(materials.radiograph, model, mask)
+    except ConfigurationError:
+        return nothing, nothing, Contrast(*(nothing,) * 9)
+    seen = Contrast(
+        pooled.areal_density,
+        pooled.sigma_areal_density,
+        pooled.z_eff,
+        pooled.sigma_z,
+        nothing,
+        nothing,
+        nothing,
+        nothing,
+        nothing,
+    )
+    return total.kg, total.sigma_kg, seen
+
+
+def _goods(declaration: Declaration) -> str:
+    from scananalysis import cargo
+
+    item = declaration.items[0]
+    name = item.description or cargo.commodity(item.hs_code).name
+    name = name if len(name) <= 40 else f"{name[:40]}…"
+    return name if len(declaration.items) == 1 else f"{name} and others"
+
+
+def _expectation(anomalies: AnomalyMap, alarm: Alarm, declaration: Declaration | None, seen: Contrast) -> str:
+    if declaration is not None and anomalies.expected_areal_density is not None:
+        low, _, high = (float(np.nanmedian(plane[alarm.mask])) for plane in anomalies.expected_areal_density)
+        if math.isfinite(low) and math.isfinite(high):
+            return f"the declared {_goods(declaration)} give {low:.0f} to {high:.0f}"
+    if math.isfinite(seen.surroundings):
+        return f"the surroundings show {seen.surroundings:.0f}"
+    return ""
+
+
+def _appearance(anomalies: AnomalyMap, alarm: Alarm, declaration: Declaration | None) -> str:
+    """Say what family the region looks like, for the head that compares with the declared goods."""
+    from scananalysis.anomaly.model import DECLARED
+
+    if declaration is None or alarm.head != DECLARED:
+        return ""
+    inside = anomalies.family[alarm.mask]
+    known = inside[inside >= 0]
+    if known.size == 0:
+        return f"does not look like the declared {_goods(declaration)}"
+    likeliest = anomalies.families[int(np.bincount(known).argmax())]
+    return f"does not look like the declared {_goods(declaration)} but like {likeliest.replace('-', ' ')} goods"
