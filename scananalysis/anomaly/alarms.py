@@ -1,7 +1,7 @@
 """Calibrates false alarms: what clean scans score, so that a score can be turned into a p-value.
 
-Two disjoint sets of clean scans are needed: a tuning set gives location and scale of each head's scores by band of areal
-density; a calibration set gives the highest standardised score of every scan. Both must be disjoint from training.
+Two disjoint sets of clean scans are needed: a tuning set gives location and scale of each head's scores by band of
+areal density; a calibration set gives the highest standardised score of every scan. Both must be disjoint from training.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from scananalysis.anomaly.model import STRIDE, AnomalyModel, CellScores, standar
 from scananalysis.core import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
     from scananalysis.core import Declaration, MaterialMap
@@ -76,7 +74,9 @@ class ScoreSpread:
                 raise ModelError(
                     f"{score.size} scored cells of clean scans", expected="at least 2000 in one density band"
                 )
-            nearest = [min(found, key=lambda other, b=b: abs(other - b)) for b in range(len(self.edges) + 1)]  # type: ignore[misc] - a default binds the loop variable
+            known = np.array(sorted(found))
+            bands = np.arange(len(self.edges) + 1)
+            nearest = known[np.abs(bands[:, None] - known[None]).argmin(axis=1)].tolist()
             tables[head] = Standardisation(
                 location=tuple(found[b][0] for b in nearest), scale=tuple(found[b][1] for b in nearest)
             )
@@ -90,45 +90,52 @@ def scan_maxima(scores: dict[str, NDArray[np.float32]]) -> dict[str, float]:
     return {head: float(np.nanmax(plane)) if np.isfinite(plane).any() else NOTHING for head, plane in scores.items()}
 
 
-def calibrate_alarms(
-    model: AnomalyModel,
-    tuning: Iterable[tuple[MaterialMap, Declaration]],
-    clean: Iterable[tuple[MaterialMap, Declaration]],
-    *,
-    scale: float,
-    source: str,
-) -> ScannerCalibration:
-    """Turn clean scans of one scanner into a calibration.
+class AlarmCalibrator:
+    """Turns clean scans of one scanner into a calibration, one scan after the other.
 
     Parameters
     ----------
     model : AnomalyModel
-    tuning, clean : iterable of (MaterialMap, Declaration)
-        Working-grid maps of correctly declared scans; two disjoint sets.
     scale : float
         Areal density that counts as 1 in the network's planes, g/cm².
     source : str
         Where the scans come from.
-
-    Returns
-    -------
-    ScannerCalibration
     """
-    raw = ScannerCalibration(areal_density_edges=EDGES, standardisation={}, maxima={}, source=source, scale=scale)
-    spread = ScoreSpread()
-    for cells, declaration in tuning:
-        spread.add(model.cell_scores(cells, model.declared_families(declaration), raw), cells)
-    tables = spread.standardisation()
-    half = raw.model_copy(update={"standardisation": tables})
-    maxima: dict[str, list[float]] = {head: [] for head in tables}
-    for cells, declaration in clean:
-        scores = model.cell_scores(cells, model.declared_families(declaration), half)
-        for head, value in scan_maxima(standardised(scores, cells, half)).items():
-            maxima[head].append(value)
-    return ScannerCalibration(
-        areal_density_edges=EDGES,
-        standardisation=tables,
-        maxima={head: tuple(sorted(values)) for head, values in maxima.items()},
-        source=source,
-        scale=scale,
-    )
+
+    def __init__(self, model: AnomalyModel, *, scale: float, source: str) -> None:
+        self._model = model
+        self._state = ScannerCalibration(
+            areal_density_edges=EDGES, standardisation={}, maxima={}, source=source, scale=scale
+        )
+        self._spread = ScoreSpread()
+        self._maxima: dict[str, list[float]] = {}
+
+    def tune(self, cells: MaterialMap, declaration: Declaration) -> None:
+        """Add a scan of the tuning set, on the working grid."""
+        self._spread.add(self._scores(cells, declaration), cells)
+
+    def finish_tuning(self) -> None:
+        """Fix location and scale; scans of the calibration set may follow.
+
+        Raises
+        ------
+        ModelError
+            Too few scored cells.
+        """
+        tables = self._spread.standardisation()
+        self._state = self._state.model_copy(update={"standardisation": tables})
+        self._maxima = {head: [] for head in tables}
+
+    def add(self, cells: MaterialMap, declaration: Declaration) -> None:
+        """Add a scan of the calibration set, on the working grid."""
+        scores = standardised(self._scores(cells, declaration), cells, self._state)
+        for head, value in scan_maxima(scores).items():
+            self._maxima[head].append(value)
+
+    def result(self) -> ScannerCalibration:
+        """Return the calibration."""
+        maxima = {head: tuple(sorted(values)) for head, values in self._maxima.items()}
+        return ScannerCalibration(**{**self._state.model_dump(), "maxima": maxima})
+
+    def _scores(self, cells: MaterialMap, declaration: Declaration) -> CellScores:
+        return self._model.cell_scores(cells, self._model.declared_families(declaration), self._state)

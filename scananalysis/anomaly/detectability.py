@@ -54,11 +54,11 @@ def minimum_detectable(
         return np.asarray(cv2.boxFilter(plane, -1, (edge[1], edge[0]), borderType=cv2.BORDER_REFLECT), np.float32)
 
     share = np.maximum(box(good, size), np.float32(1e-3))
-    mean = box(density, size) / share
+    mean = (box(density, size) / share).astype(np.float32)
     noise = box(variance, size) / share / (size[0] * size[1])
     share_wide = np.maximum(box(good, wide), np.float32(1e-3))
-    centre = box(good * mean, wide) / share_wide
+    centre = (box(good * mean, wide) / share_wide).astype(np.float32)
     # Deviation of object-sized means from their surroundings is what an object has to beat.
-    clutter = box(good * (mean - centre) ** 2, wide) / share_wide
+    clutter = box((good * (mean - centre) ** 2).astype(np.float32), wide) / share_wide
     found = np.float32(CONTRAST_SIGMAS) * np.sqrt(noise + clutter)
     return np.where(share >= 0.5, found, np.float32(np.inf)).astype(np.float32)

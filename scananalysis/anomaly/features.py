@@ -50,7 +50,7 @@ def _pooled_z(materials: MaterialMap, size: int) -> tuple[NDArray[np.float32], N
     precision = np.where(known, 1 / sigma**2, 0).astype(np.float32)
     z = np.where(known, materials.z_eff, 0).astype(np.float32)
     total = _box(precision, size)
-    mean = _box(precision * z, size) / np.maximum(total, np.float32(1e-9))
+    mean = (_box(precision * z, size) / np.maximum(total, np.float32(1e-9))).astype(np.float32)
     information = total * size * size * _Z_SCALE**2
     return mean, (information / (1 + information)).astype(np.float32)
 

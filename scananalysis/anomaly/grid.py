@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scananalysis.core import UNUSABLE, MaterialMap, Quality, Radiograph, has
+from scananalysis.detectors import scanner as find_scanner
 from scananalysis.materials import discriminate, model_for
 
 if TYPE_CHECKING:
@@ -108,11 +109,34 @@ def _any_flag(quality: NDArray[np.uint32], factors: Factors) -> NDArray[np.uint3
 
 def working_map(materials: MaterialMap, pitch_mm: tuple[float, float]) -> tuple[MaterialMap, Factors]:
     """Return the material map on the working grid, inverted anew from averaged transmissions, and the factors."""
-    factors = working_factors(materials.pixel_mm, pitch_mm)
+    factors = working_factors(materials.pixel_mm, working_pitch(pitch_mm, materials.scanner))
     if factors == (1, 1):
         return materials, factors
     model, _ = model_for(materials.radiograph)
     return discriminate(rebin(materials.radiograph, factors), model), factors
+
+
+def working_scale(scanner: str) -> float:
+    """Return the areal density that counts as 1 in a network's planes: an eighth of what the scanner can map, g/cm².
+
+    Examples
+    --------
+    >>> working_scale("cargo-6-4mv")
+    50.0
+    """
+    return find_scanner(scanner).largest_areal_density / 8
+
+
+def working_pitch(pitch_mm: tuple[float, float], scanner: str) -> tuple[float, float]:
+    """Return the size of a working cell for a scanner, mm.
+
+    Freight cells are centimetres; a tunnel scanner looks at parcels about six times smaller, with cells as much smaller.
+    """
+    shrink = _PARCEL_SHRINK if find_scanner(scanner).modality == "dual-energy-kv" else 1.0
+    return pitch_mm[0] / shrink, pitch_mm[1] / shrink
+
+
+_PARCEL_SHRINK = 6.0
 
 
 def restore(planes: NDArray[Any], factors: Factors, shape: tuple[int, int]) -> NDArray[Any]:

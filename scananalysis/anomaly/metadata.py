@@ -43,7 +43,7 @@ class ScannerCalibration(_Model):
                 raise ValueError(f"standardisation of {head} has not {bands} bands")
             if min(table.scale) <= 0:
                 raise ValueError(f"standardisation of {head} has a scale that is not positive")
-        if set(self.maxima) != set(self.standardisation):
+        if self.maxima and set(self.maxima) != set(self.standardisation):
             raise ValueError("maxima and standardisation name different heads")
         return self
 

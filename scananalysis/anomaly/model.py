@@ -102,14 +102,14 @@ class AnomalyModel(ABC):
             return None
         found = set()
         for item in declaration.items:
-            family = cargo.commodity(item.hs_code).family
-            if family not in self.families:
-                raise ModelError(
-                    f"model {self.name} does not know the family {family!r} of heading {item.heading}",
-                    expected=f"one of {', '.join(self.families)}",
-                    remedy="use a model that was trained on the present commodity table",
-                )
-            found.add(self.families.index(family))
+            for family in cargo.commodity(item.hs_code).families:
+                if family not in self.families:
+                    raise ModelError(
+                        f"model {self.name} does not know the family {family!r} of heading {item.heading}",
+                        expected=f"one of {', '.join(self.families)}",
+                        remedy="use a model that was trained on the present commodity table",
+                    )
+                found.add(self.families.index(family))
         return frozenset(found)
 
     def score(self, materials: MaterialMap, declaration: Declaration | None = None) -> AnomalyMap:

@@ -62,6 +62,11 @@ class Space:
         """Volume, m³."""
         return (self.x[1] - self.x[0]) * (self.y[1] - self.y[0]) * (self.z[1] - self.z[0]) * 1e-9
 
+    def scaled(self, factor: float) -> Space:
+        """Return the room with every coordinate multiplied."""
+        x, y, z = ((a * factor, b * factor) for a, b in (self.x, self.y, self.z))
+        return Space(x, y, z)
+
 
 def container(size: ContainerSize, x0: float, y0: float, z_middle: float) -> tuple[list[Piece], Space]:
     """Build an empty container.

@@ -16,7 +16,7 @@ from scananalysis.simulation.containers import SIZES, Space, chassis, container
 from scananalysis.simulation.hidden import KINDS, Place, hide
 from scananalysis.simulation.packing import Packed, pack
 from scananalysis.simulation.scene import Matter, Piece, Scene
-from scananalysis.simulation.solids import Box, Ellipsoid
+from scananalysis.simulation.solids import Box
 
 FRAUDS = ("swap", "misdeclared", "missing", *KINDS)
 """Part or all of the load is something else; part is missing; a hidden object of any kind."""
@@ -271,39 +271,17 @@ def _parcel(
 def _small(goods: Commodity, room: Space, rng: np.random.Generator) -> Packed:
     """Pack retail-sized packages: the room is scaled up to freight size, packed, and scaled down again."""
     scale = 6.0
-    big = Space(*(tuple(v * scale for v in span) for span in (room.x, room.y, room.z)))  # type: ignore[arg-type] - pairs stay pairs
-    packed = pack(goods, big, 1e9, rng, fill=float(rng.uniform(0.7, 1.0)))
-    pieces = [
-        replace(p, solid=_scaled(p.solid, 1 / scale), grain_mm=p.grain_mm / scale)
-        for p in packed.pieces
-        if isinstance(p.solid, Box)
-    ]
+    packed = pack(goods, room.scaled(scale), 1e9, rng, fill=float(rng.uniform(0.7, 1.0)))
+    pieces = [replace(p, solid=p.solid.scaled(1 / scale), grain_mm=p.grain_mm / scale) for p in packed.pieces]
     return Packed(pieces, sum(p.mass_kg for p in pieces), len(pieces))
-
-
-def _scaled(box: Box, factor: float) -> Box:
-    x, y, z = ((a * factor, b * factor) for a, b in (box.x, box.y, box.z))
-    return Box(x, y, z)
 
 
 def _small_object(kind: str, room: Space, rng: np.random.Generator) -> tuple[list[Piece], dict[str, Any]]:
     """Objects of a parcel's size: a third of those in freight."""
     scale = 3.0
-    big = Place(*(tuple(v * scale for v in span) for span in (room.x, room.y, room.z)))  # type: ignore[arg-type] - pairs stay pairs
-    pieces, labels = hide(kind, big, rng)
-    small = []
-    for piece in pieces:
-        solid = piece.solid
-        if isinstance(solid, Box):
-            solid = _scaled(solid, 1 / scale)
-        elif not isinstance(solid, Ellipsoid):
-            solid = replace(  # type: ignore[type-var] - the remaining solid is a cylinder, a dataclass
-                solid,
-                centre=tuple(v / scale for v in solid.centre),  # type: ignore[attr-defined] - see above
-                radius=solid.radius / scale,  # type: ignore[attr-defined] - see above
-                length=solid.length / scale,  # type: ignore[attr-defined] - see above
-            )
-        small.append(replace(piece, solid=solid))
+    big = room.scaled(scale)
+    pieces, labels = hide(kind, Place(big.x, big.y, big.z), rng)
+    small = [replace(piece, solid=piece.solid.scaled(1 / scale)) for piece in pieces]
     labels["mass_kg"] = round(sum(p.mass_kg for p in small), 4)
     labels["box_mm"] = [round(v / scale, 1) for v in labels["box_mm"]]
     return small, labels

@@ -46,7 +46,7 @@ class Imperfections:
     @classmethod
     def none(cls) -> Imperfections:
         """Return a perfect scanner."""
-        return cls(*([False] * 5), 0.0, 0.0, 0.0)
+        return cls(noise=False, offset=False, gain=False, pulse=False, interlace=False, dead_share=0.0, hot_share=0.0)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def rays_of(scanner: Scanner, length_mm: float, shift_lines: float = 0.0) -> Ray
     """Return the rays of a scanner over a travel, optionally a fraction of a line later."""
     pitch = scanner.line_pitch_mm
     lines = max(1, int(length_mm // pitch))
-    x = (np.arange(lines) + 0.5 + shift_lines) * pitch
+    x = (np.arange(lines, dtype=np.float64) + 0.5 + shift_lines) * pitch
     return Rays(np.tan(scanner.fan_angle_rad.astype(np.float64)), scanner.geometry.source_height_mm, x, pitch)
 
 
@@ -232,9 +232,9 @@ def _signal(
         energy = np.where(beam.response > 0, beam.response_square / beam.response, 0)
         chance = np.where(energy > 0, beam.response / energy, 0)
         number = np.where(square > 0, mean**2 / square, 0)
-    rows, columns = np.nonzero(number < _FEW_QUANTA)
-    survive = np.exp(-(density[:, rows, columns].T @ mu)).astype(np.float64)
-    return mean, square, _Few(rows, columns, photons[rows] * survive * chance, energy)
+    y, x = np.nonzero(number < _FEW_QUANTA)
+    alive = np.exp(-(density[:, y, x].T @ mu)).astype(np.float64)
+    return mean, square, _Few(y, x, photons[y] * alive * chance, energy)
 
 
 @dataclass(frozen=True)
@@ -256,7 +256,7 @@ class _Readout:
         few: _Few | None,
         pulse: NDArray[np.float64],
         rng: np.random.Generator,
-    ) -> NDArray[np.uint16]:
+    ) -> NDArray[Any]:
         """Draw counts (line, element) for (element, line) means and variances of the energy."""
         readout = self.scanner.readout
         signal = mean * pulse

@@ -99,6 +99,9 @@ class Solid(Protocol):
     def cut(self, rays: Rays) -> Cut:
         """Intersect the rays."""
 
+    def scaled(self, factor: float) -> Solid:
+        """Return the solid with every coordinate multiplied."""
+
 
 def _slab(low: Array | float, high: Array | float, slope: Array, height: float) -> tuple[Array, Array]:
     """Interval of z in which a ray lies between two heights."""
@@ -128,6 +131,11 @@ class Box:
     def volume_mm3(self) -> float:
         """Volume, mm³."""
         return (self.x[1] - self.x[0]) * (self.y[1] - self.y[0]) * (self.z[1] - self.z[0])
+
+    def scaled(self, factor: float) -> Box:
+        """Return the box with every coordinate multiplied."""
+        x, y, z = ((a * factor, b * factor) for a, b in (self.x, self.y, self.z))
+        return Box(x, y, z)
 
     def cut(self, rays: Rays) -> Cut:
         """Intersect the rays; rows and columns separate."""
@@ -173,6 +181,11 @@ class Cylinder:
         """Volume, mm³."""
         return float(np.pi * self.radius**2 * self.length)
 
+    def scaled(self, factor: float) -> Cylinder:
+        """Return the cylinder with every coordinate multiplied."""
+        x, y, z = self.centre
+        return Cylinder(self.axis, (x * factor, y * factor, z * factor), self.radius * factor, self.length * factor)
+
     def cut(self, rays: Rays) -> Cut:
         """Intersect the rays."""
         x0, x1, y0, y1, z0, z1 = self.bounds
@@ -209,6 +222,11 @@ class Ellipsoid:
     def volume_mm3(self) -> float:
         """Volume, mm³."""
         return float(4 / 3 * np.pi * np.prod(self.radii))
+
+    def scaled(self, factor: float) -> Ellipsoid:
+        """Return the ellipsoid with every coordinate multiplied."""
+        (x, y, z), (a, b, c) = self.centre, self.radii
+        return Ellipsoid((x * factor, y * factor, z * factor), (a * factor, b * factor, c * factor))
 
     def cut(self, rays: Rays) -> Cut:
         """Intersect the rays."""

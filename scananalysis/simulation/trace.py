@@ -84,4 +84,5 @@ def _grain(piece: Piece, cut: Cut, rays: Rays, rng: np.random.Generator) -> NDAr
     v = np.clip((height - y0) / (y1 - y0) * (fine.shape[0] - 1), 0, fine.shape[0] - 1).astype(np.intp)
     u = np.clip((rays.x_mm[cut.columns] - x0) / (x1 - x0) * (fine.shape[1] - 1), 0, fine.shape[1] - 1).astype(np.intp)
     field = fine[v[:, None], u[None, :]]
-    return np.maximum(1 + piece.grain * field, 0.05).astype(np.float32)
+    factor: NDArray[np.float32] = np.maximum(1 + piece.grain * field, 0.05).astype(np.float32)
+    return factor

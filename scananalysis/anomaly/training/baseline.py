@@ -64,4 +64,10 @@ def fit_components(
 
 def save_components(path: str | PathLike[str], weights: Mapping[str, NDArray[np.float32]]) -> None:
     """Write components as an ``.npz`` without objects."""
-    np.savez(path, **weights)
+    np.savez(
+        path,
+        mean=weights["mean"],
+        whitening=weights["whitening"],
+        log_weight=weights["log_weight"],
+        owner=weights["owner"],
+    )

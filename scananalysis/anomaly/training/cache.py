@@ -1,7 +1,7 @@
 """Examples on disk, so that an interrupted training goes on without simulating anything twice.
 
-Each example is two ``.npy`` files: planes as float16, and label with insert as uint8. They are memory-mapped, so a crop
-reads only its own bytes.
+Each example is three ``.npy`` files: planes as float16, label with insert as uint8, and some cells' features. They
+are memory-mapped, so a crop reads only its own bytes.
 """
 
 from __future__ import annotations
@@ -15,14 +15,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scananalysis.anomaly.training.examples import IGNORE, example
+from scananalysis.anomaly.features import FEATURES
+from scananalysis.anomaly.grid import working_scale
+from scananalysis.anomaly.training.examples import IGNORE, Example, example
 from scananalysis.core import ConfigurationError
-from scananalysis.datasets import Recipe, samples
+from scananalysis.datasets import Recipe, sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+
+_CELLS_PER_CLASS = 120
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,6 @@ class Source:
         Number of families.
     pitch_mm : (float, float)
         Working cell.
-    scale : float
-        Areal density that counts as 1 in the planes, g/cm².
     """
 
     recipe: Recipe
@@ -47,7 +50,6 @@ class Source:
     count: int
     families: int
     pitch_mm: tuple[float, float]
-    scale: float
 
 
 def _write(path: Path, array: NDArray[np.generic]) -> None:
@@ -58,12 +60,24 @@ def _write(path: Path, array: NDArray[np.generic]) -> None:
 
 
 def _make(source: Source, index: int, folder: Path) -> None:
-    (simulated, _, _) = next(iter(samples(source.recipe, source.split, index, 1)))
-    made = example(simulated, source.families, source.pitch_mm)
+    made = example(sample(source.recipe, source.split, index).simulated, source.families, source.pitch_mm)
     stem = f"{source.recipe.name}-{source.split}-{index:06d}"
-    _write(folder / f"{stem}.planes.npy", made.planes(source.scale).astype(np.float16))
+    _write(folder / f"{stem}.planes.npy", made.planes(working_scale(made.cells.scanner)).astype(np.float16))
+    _write(folder / f"{stem}.cells.npy", _some_cells(made, np.random.default_rng([7, index])))
     # The label comes last: it marks the example as complete.
     _write(folder / f"{stem}.label.npy", np.stack([made.label, made.insert.astype(np.uint8)]))
+
+
+def _some_cells(made: Example, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Pick up to `_CELLS_PER_CLASS` cells of every class: rows of label and features, for the baseline."""
+    features = made.features().reshape(len(FEATURES), -1)
+    label = made.label.ravel()
+    picked = []
+    for value in np.unique(label[label != IGNORE]):
+        at = np.flatnonzero(label == value)
+        at = rng.choice(at, min(at.size, _CELLS_PER_CLASS), replace=False)
+        picked.append(np.column_stack([np.full(at.size, value, np.float32), features[:, at].T]))
+    return np.concatenate(picked).astype(np.float32)
 
 
 def fill(
