@@ -17,7 +17,7 @@ NEEDS_ARGUMENTS = False
 
 
 def command(
-    hs_code: Annotated[str | None, typer.Argument(help="Show what stands for one HS code.")] = None,
+    hs_code: Annotated[str | None, typer.Argument(metavar="HS", help="Show what stands for one HS code.")] = None,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,

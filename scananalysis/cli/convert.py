@@ -15,8 +15,10 @@ NEEDS_ARGUMENTS = True
 
 
 def command(
-    source: Annotated[Path, typer.Argument(help="File to read.")],
-    target: Annotated[Path, typer.Argument(help="File to write; its ending says what: .h5, .npy or .tif.")],
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="File to read.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="TARGET", help="File to write; its ending says what: .h5, .npy or .tif.")
+    ],
     scanner: Scanner = None,
     layout: Layout = None,
     format: Format = None,

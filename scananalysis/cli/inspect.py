@@ -29,7 +29,7 @@ NEEDS_ARGUMENTS = True
 
 
 def command(
-    scan: Annotated[Path, typer.Argument(help="File of the scan.")],
+    scan: Annotated[Path, typer.Argument(metavar="SCAN", help="File of the scan.")],
     output_folder: Annotated[
         Path,
         typer.Option(
@@ -72,7 +72,7 @@ def command(
     minimum_inspectable_share: Annotated[
         float,
         typer.Option(
-            "--minimum-inspectable-share",
+            "--min-inspectable",
             metavar="SHARE",
             help="Least share of the load that must be open to judgement; below it the verdict is not-inspectable.",
             show_default=True,

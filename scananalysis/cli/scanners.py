@@ -14,7 +14,7 @@ NEEDS_ARGUMENTS = False
 
 
 def command(
-    name: Annotated[str | None, typer.Argument(help="Show one scanner in full.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show one scanner in full.")] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of a scanner definition.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,

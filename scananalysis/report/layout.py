@@ -117,7 +117,7 @@ def draw(
     >>> drawing.image_width, drawing.image_height
     (400.0, 200.0)
     >>> [label.text for label in drawing.columns]
-    ['0', '1', '2', '3', '4']
+    ['0', '0.5', '1', '1.5', '2', '2.5', '3', '3.5', '4']
     """
     height_mm, width_mm = panel.size_mm
     scale = min((width - _LEFT - _RIGHT) / width_mm, tallest / height_mm)

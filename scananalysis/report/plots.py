@@ -40,7 +40,7 @@ def plot(anything: Any, ax: Axes | None = None, **_options: Any) -> Axes:
     )
 
 
-@plot.register
+@plot.register(RawScan)
 def _(scan: RawScan, ax: Axes | None = None, *, channel: int = 0) -> Axes:
     """Draw the counts of one channel over line and element."""
     name = _channel(scan.scanner, scan.shape[0], channel)
@@ -51,7 +51,7 @@ def _(scan: RawScan, ax: Axes | None = None, *, channel: int = 0) -> Axes:
     return axes
 
 
-@plot.register
+@plot.register(Radiograph)
 def _(radiograph: Radiograph, ax: Axes | None = None, *, channel: int = 0) -> Axes:
     """Draw the attenuation of one channel."""
     name = _channel(radiograph.scanner, radiograph.shape[0], channel)
@@ -60,7 +60,7 @@ def _(radiograph: Radiograph, ax: Axes | None = None, *, channel: int = 0) -> Ax
     )
 
 
-@plot.register
+@plot.register(MaterialMap)
 def _(materials: MaterialMap, ax: Axes | None = None, *, plane: str = "pseudo_colour") -> Axes:
     """Draw a plane of the material map, by default the pseudo-colour picture."""
     if plane == "pseudo_colour":
@@ -80,7 +80,7 @@ def _(materials: MaterialMap, ax: Axes | None = None, *, plane: str = "pseudo_co
     return _draw(getattr(materials, plane), materials.pixel_mm, ax, colours, label, label.split(",")[0])
 
 
-@plot.register
+@plot.register(AnomalyMap)
 def _(anomalies: AnomalyMap, ax: Axes | None = None, *, head: str | None = None) -> Axes:
     """Draw the p-value of a head, by default the head with the smallest p-value of the scan."""
     scored = {name: anomalies.scan_p_value.get(name, 1.0) for name in anomalies.heads}
@@ -94,7 +94,7 @@ def _(anomalies: AnomalyMap, ax: Axes | None = None, *, head: str | None = None)
     return _draw(strangeness, anomalies.pixel_mm, ax, "inferno", "−log₁₀ of the p-value", title)
 
 
-@plot.register
+@plot.register(Inspection)
 def _(inspection: Inspection, ax: Axes | None = None) -> Axes:
     """Draw the materials with the suspect regions."""
     from matplotlib.patches import Rectangle
