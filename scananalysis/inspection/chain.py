@@ -30,6 +30,7 @@ from scananalysis.inspection.papers import (
     Weight,
     compare,
     declared_weight,
+    in_container,
     mass_p_value,
     weigh,
 )
@@ -138,7 +139,7 @@ def inspect(  # noqa: PLR0913 - the public surface names each input of the chain
         materials=flagged,
         anomalies=anomalies,
         declaration=papers,
-        findings=tuple(f"{finding.field}: {finding.message}" for finding in findings),
+        findings=tuple(map(str, findings)),
         advice=_advice(verdict, regions, () if papers is None else tuple(handling_advice(papers))),
         comparisons=()
         if papers is None
@@ -222,11 +223,8 @@ def _regions(
 
 
 def _mass(materials: MaterialMap, load: NDArray[np.bool_], papers: Declaration | None) -> dict[str, float]:
-    from scananalysis.detectors import scanner
-
-    # Parcels and air cargo stand in no container.
-    boxed = scanner(materials.scanner).modality != "dual-energy-kv"
-    seen = weigh(materials, load, papers, Weight(WALLS, SIGMA_WALLS) if boxed else Weight(0.0, 0.0))
+    walls = Weight(WALLS, SIGMA_WALLS) if in_container(materials.scanner) else Weight(0.0, 0.0)
+    seen = weigh(materials, load, papers, walls)
     said = None if papers is None else declared_weight(papers)
     found = {}
     if said is not None:

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scananalysis import cargo
+from scananalysis.anomaly.model import DECLARED
 from scananalysis.core import ConfigurationError, SuspectRegion
 from scananalysis.inspection.contrast import Contrast, contrast
 from scananalysis.inspection.crop import crop, window
+from scananalysis.inspection.papers import expected_areal_density
 from scananalysis.inspection.words import Amount, looks_like, region_sentence
 from scananalysis.materials import mass, model_for, pool
 from scananalysis.materials.mass import UNKNOWN_FACTOR, UNKNOWN_SIGMA
@@ -60,7 +63,7 @@ def measure_alarm(
     reason = region_sentence(
         place.place(box_mm),
         amount,
-        expectation=_expectation(anomalies, alarm, declaration, seen),
+        expectation=_expectation(materials, alarm, declaration, seen),
         appearance=appearance,
     )
     return SuspectRegion(
@@ -185,19 +188,17 @@ def _all_of_it(materials: MaterialMap, mask: NDArray[np.bool_]) -> tuple[float, 
 
 
 def _goods(declaration: Declaration) -> str:
-    from scananalysis import cargo
-
     item = declaration.items[0]
     name = item.description or cargo.commodity(item.hs_code).name
     name = name if len(name) <= 40 else f"{name[:40]}…"
     return name if len(declaration.items) == 1 else f"{name} and others"
 
 
-def _expectation(anomalies: AnomalyMap, alarm: Alarm, declaration: Declaration | None, seen: Contrast) -> str:
-    if declaration is not None and anomalies.expected_areal_density is not None:
-        low, _, high = (float(np.nanmedian(plane[alarm.mask])) for plane in anomalies.expected_areal_density)
-        if math.isfinite(low) and math.isfinite(high):
-            return f"the declared {_goods(declaration)} give {low:.0f} to {high:.0f}"
+def _expectation(materials: MaterialMap, alarm: Alarm, declaration: Declaration | None, seen: Contrast) -> str:
+    if declaration is not None and alarm.head == DECLARED:
+        expected = expected_areal_density(materials, declaration)
+        if expected is not None:
+            return f"the declared {_goods(declaration)} give {expected[0]:.0f} to {expected[1]:.0f}"
     if math.isfinite(seen.surroundings):
         return f"the surroundings show {seen.surroundings:.0f}"
     return ""
@@ -205,8 +206,6 @@ def _expectation(anomalies: AnomalyMap, alarm: Alarm, declaration: Declaration |
 
 def _appearance(anomalies: AnomalyMap, alarm: Alarm, declaration: Declaration | None) -> str:
     """Say what family the region looks like, for the head that compares with the declared goods."""
-    from scananalysis.anomaly.model import DECLARED
-
     if declaration is None or alarm.head != DECLARED:
         return ""
     inside = anomalies.family[alarm.mask]

@@ -10,6 +10,7 @@ import numpy as np
 
 from scananalysis import cargo
 from scananalysis.core import Comparison
+from scananalysis.detectors import scanner as find_scanner
 from scananalysis.materials import mass, model_for, pool
 from scananalysis.report.scales import number, with_sigma
 
@@ -30,6 +31,10 @@ DECLARED_SIGMA = 0.01
 WALLS, SIGMA_WALLS = 3.2, 0.7
 """Areal density of the two side walls of a steel container, g/cm²: 1.6 to 2.0 mm of corrugated steel each (ISO 1496-1 asks
 for strength, not for a thickness; the range is that of makers' data sheets)."""
+
+
+DEPTH_MM = 2350.0
+"""Inner width of ISO containers along the ray of a side view (ISO 668: at least 2330 mm; usual ones have 2350)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,26 @@ def declared_composition(declaration: Declaration) -> dict[str, float]:
     return mixed
 
 
+def expected_areal_density(materials: MaterialMap, declaration: Declaration) -> tuple[float, float] | None:
+    """Return the areal densities that the declared goods give in a side view, g/cm², as the scan states them.
+
+    From the 10 % quantile of the lightest to the 90 % quantile of the densest goods, container walls included. None for
+    scanners whose loads stand in no container.
+    """
+    if not in_container(materials.scanner):
+        return None
+    ranges = [
+        cargo.expected_areal_density(cargo.commodity(item.hs_code), DEPTH_MM, element_equivalent=True)
+        for item in declaration.items
+    ]
+    return min(low for low, _, _ in ranges) + WALLS, max(high for _, _, high in ranges) + WALLS
+
+
+def in_container(scanner: str) -> bool:
+    """Say whether a scanner's loads stand in a container; parcels and air cargo do not."""
+    return find_scanner(scanner).modality != "dual-energy-kv"
+
+
 def weigh(
     materials: MaterialMap, load: NDArray[np.bool_], declaration: Declaration | None, walls: Weight
 ) -> Weight | None:
@@ -133,6 +158,7 @@ def compare(
     """Return declared against measured, line by line."""
     found = [_compare_mass(measured, mass_sigmas)]
     if load.any():
+        found += _compare_areal_density(materials, load, declaration)
         found.append(_compare_z(materials, load, declaration))
         if anomalies is not None:
             found.append(_compare_appearance(anomalies, load, declaration))
@@ -149,6 +175,30 @@ def _compare_mass(measured: Mapping[str, float], mass_sigmas: float) -> Comparis
     apart = measured["mass_difference_sigmas"]
     note = f"{abs(apart):.1f} σ apart (p {measured['mass_p_value']:.2g}); corrected for hydrogen by the declared goods"
     return Comparison("mass of the load", "kg", said, seen, abs(apart) <= mass_sigmas, note)
+
+
+def _compare_areal_density(
+    materials: MaterialMap, load: NDArray[np.bool_], declaration: Declaration
+) -> list[Comparison]:
+    expected = expected_areal_density(materials, declaration)
+    inside = materials.areal_density[load]
+    inside = inside[np.isfinite(inside)]
+    if expected is None or inside.size == 0:
+        return []
+    low, middle, high = (float(q) for q in np.quantile(inside, (0.1, 0.5, 0.9)))
+    # Half-filled containers show less than stowed goods would; nothing shows more.
+    fits = None if middle < expected[0] else middle <= 1.15 * expected[1]
+    note = "partial filling shows less, nothing honest shows more" if fits is None else "median of the load decides"
+    return [
+        Comparison(
+            "areal density",
+            "g/cm²",
+            f"{expected[0]:.0f} to {expected[1]:.0f}",
+            f"{middle:.0f} ({low:.0f} to {high:.0f})",
+            fits,
+            note,
+        )
+    ]
 
 
 def _compare_z(materials: MaterialMap, load: NDArray[np.bool_], declaration: Declaration) -> Comparison:
