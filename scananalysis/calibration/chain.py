@@ -109,9 +109,9 @@ def _referenced(scan: RawScan, scanner: Scanner, used: Calibration, recipe: Reci
             quality[c] |= np.uint32(Quality.NO_MONITOR.value)
         interpolate_defects(transmission, spread, quality[c], flags[c])
         shift_lines(transmission, spread, quality[c], shifts[c] if channels == 2 else 0.0)
-        zero_noise = (used.dark_noise[c] / np.maximum(used.gain[c], 1e-6)).astype(np.float32)
+        zero_noise = _zero_noise(used, c, flags[c])
         attenuate(transmission, spread, quality[c], zero_noise, recipe.logarithm)
-        systematic |= _terms(c, channels, used, transmission)
+        systematic |= _terms(c, channels, used, transmission, noise_area(abs(shifts[c])) if channels == 2 else 1.0)
     areas = [noise_area(abs(s)) for s in shifts][:channels] if channels == 2 else [1.0]
     parameters = {"recipe": recipe.model_dump(mode="json"), "line_shift": shift}
     provenance = scan.provenance.then(
@@ -129,6 +129,14 @@ def _transmission(
     out /= pulse[None]
 
 
+def _zero_noise(used: Calibration, c: int, flags: NDArray[np.uint32]) -> NDArray[np.float32]:
+    """Return the 1-σ noise of transmission without beam, (element,); an interpolated element has the array's."""
+    good = flags == 0
+    noise = used.dark_noise[c] / np.where(good, used.gain[c], 1.0)
+    typical = np.median(noise[good]) if good.any() else 1.0
+    return np.where(good, noise, typical).astype(np.float32)
+
+
 def _pulse(scan: RawScan, used: Calibration, recipe: Recipe) -> tuple[NDArray[np.float32], bool]:
     """Return the strength of every line's pulse relative to the open-beam reference, (channel, line)."""
     channels, lines, _ = scan.shape
@@ -137,7 +145,9 @@ def _pulse(scan: RawScan, used: Calibration, recipe: Recipe) -> tuple[NDArray[np
     return (scan.monitor / used.air_monitor[:, None]).astype(np.float32), True
 
 
-def _terms(c: int, channels: int, used: Calibration, alpha: NDArray[np.float32]) -> dict[str, SystematicTerm]:
+def _terms(
+    c: int, channels: int, used: Calibration, alpha: NDArray[np.float32], area: float
+) -> dict[str, SystematicTerm]:
     """Shared errors of one channel: dark level (grows with α), gain, pulse."""
     lines = alpha.shape[1]
 
@@ -150,7 +160,8 @@ def _terms(c: int, channels: int, used: Calibration, alpha: NDArray[np.float32])
         relative_gain = np.nan_to_num(used.gain_sigma[c] / used.gain[c], posinf=1.0)
         relative_dark = np.nan_to_num(used.offset_sigma[c] / used.gain[c], posinf=1.0)
     dark = relative_dark[:, None].astype(np.float32) * np.exp(np.minimum(alpha, 20))
-    pulse = np.full((1, lines), used.monitor_sigma[c], np.float32)
+    # A resampled line holds parts of two pulses.
+    pulse = np.full((1, lines), used.monitor_sigma[c] / np.sqrt(area), np.float32)
     return {
         f"dark-{c}": SystematicTerm(only(dark), "x"),
         f"gain-{c}": SystematicTerm(only(relative_gain[:, None]), "x"),

@@ -45,18 +45,19 @@ class Noise:
 
         σ²(N) = σ²(dark) + quantum · growth(α) · N, over (gain · pulse)².
         """
-        with np.errstate(divide="ignore", invalid="ignore"):
-            scale = (1 / gain[:, None]).astype(np.float32) / pulse[None]
-        positive = np.maximum(transmission, np.float32(1e-9))
         attenuation, growth = self.growth
         # Through −ln T on an even grid: one look-up, no search.
         even = np.linspace(0, attenuation[-1], 1024, dtype=np.float32)
         table = np.interp(even, attenuation, growth).astype(np.float32)
+        positive = np.clip(np.nan_to_num(transmission, nan=1e-9), np.float32(1e-9), np.float32(1e9))
         at = np.clip(-np.log(positive) * np.float32(1023 / attenuation[-1]), 0, 1023).astype(np.int16)
-        np.multiply(positive, table[at], out=out)
-        out *= np.float32(self.quantum)
-        out *= scale
-        out += (self.dark[rows, None] ** 2).astype(np.float32) * scale**2
+        # An element without gain has no variance; it is interpolated, or flagged as not finite.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scale = (1 / gain[:, None]).astype(np.float32) / pulse[None]
+            np.multiply(positive, table[at], out=out)
+            out *= np.float32(self.quantum)
+            out *= scale
+            out += (self.dark[rows, None] ** 2).astype(np.float32) * scale**2
 
 
 def attenuate(

