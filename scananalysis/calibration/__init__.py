@@ -1,7 +1,8 @@
 """From counts to attenuation: offset, gain, pulse, defects, registration, logarithm, each with its uncertainty."""
 
-from scananalysis.calibration.chain import calibrate, replay
+from scananalysis.calibration.chain import calibrate
 from scananalysis.calibration.recipe import Recipe
+from scananalysis.calibration.record import replay
 from scananalysis.calibration.references import Calibration
 from scananalysis.calibration.stepwedge import StepWedge
 from scananalysis.calibration.store import load_calibration, save_calibration

@@ -6,22 +6,27 @@ cannot be corrected. In a line array the pixels of one bad element are bad in ev
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
+from scananalysis.calibration.gain import SMOOTH_ELEMENTS, quantum_of_elements
 from scananalysis.core import Quality
 
 if TYPE_CHECKING:
     from scananalysis.calibration.recipe import Defects
     from scananalysis.calibration.references import Calibration
 
-_NEIGHBOURHOOD = 31
+Flags = NDArray[np.uint32]
+
+_STATISTICAL_SIGMAS = 6.0
+"""How far a noise that is estimated from n lines must lie above the expected one, in σ of that estimate."""
 
 
-def find_defects(calibration: Calibration, limits: Defects) -> NDArray[np.uint32]:
+def find_defects(calibration: Calibration, limits: Defects) -> Flags:
     """Return flags of every element.
 
     Parameters
@@ -32,55 +37,116 @@ def find_defects(calibration: Calibration, limits: Defects) -> NDArray[np.uint32
     Returns
     -------
     ndarray of uint32, (channel, element)
-        `DEAD`, `HOT` and `NOISY` bits.
+        `DEAD`, `HOT`, `NOISY` and `FLICKERING` bits.
     """
     flags = np.zeros(calibration.offset.shape, np.uint32)
     if not limits.enabled:
         return flags
-    for channel in range(len(flags)):
-        gain = calibration.gain[channel]
-        around = median_filter(gain, _NEIGHBOURHOOD, mode="nearest")
-        # An element that counts no quanta has only its electronics' noise in the open beam.
-        flags[channel][gain < limits.dead_share * around] |= np.uint32(Quality.DEAD.value)
-        offset = calibration.offset[channel]
-        spread = 1.4826 * np.median(np.abs(offset - np.median(offset))) + calibration.dark_noise[channel].min()
-        flags[channel][offset > np.median(offset) + limits.hot_sigmas * spread] |= np.uint32(Quality.HOT.value)
-        noise = calibration.dark_noise[channel]
-        flags[channel][noise > limits.noisy_ratio * np.median(noise)] |= np.uint32(Quality.NOISY.value)
+    quantum = quantum_of_elements(calibration.quantum, calibration.gain)
+    dark_lines, air_lines = calibration.reference_lines
+    for c in range(len(flags)):
+        gain, dark_noise = calibration.gain[c], calibration.dark_noise[c]
+        around = median_filter(gain, min(SMOOTH_ELEMENTS, gain.size), mode="nearest")
+        dead = gain < limits.dead_share * around
+        _set(flags[c], dead, Quality.DEAD)
+        offset = calibration.offset[c]
+        spread = 1.4826 * np.median(np.abs(offset - np.median(offset))) + dark_noise.min()
+        hot = offset > np.median(offset) + limits.hot_sigmas * spread
+        _set(flags[c], hot, Quality.HOT)
+        typical = np.median(dark_noise)
+        noisy = dark_noise > _limit(limits.noisy_ratio, dark_lines) * max(typical, _ROUNDING)
+        # In the open beam the expected noise is that of the quanta.
+        expected = np.sqrt(np.maximum(quantum[c] * gain, 0) + typical**2)
+        allowed = _limit(limits.noisy_air_ratio, air_lines) * np.maximum(expected, _ROUNDING)
+        noisy |= ~dead & (calibration.air_noise[c] > allowed)
+        _set(flags[c], noisy, Quality.NOISY)
+        for share, lines in ((calibration.dark_outliers[c], dark_lines), (calibration.air_outliers[c], air_lines)):
+            # A few outliers in few lines happen; a flickering element has several.
+            _set(flags[c], share > max(limits.flicker_share, 3.5 / lines), Quality.FLICKERING)
     return flags
 
 
-def interpolate_defects(
-    transmission: NDArray[np.float32],
-    variance: NDArray[np.float32],
-    quality: NDArray[np.uint32],
-    flags: NDArray[np.uint32],
-) -> None:
-    """Fill bad elements of one channel in place from their neighbours, and flag them.
+_ROUNDING = 0.29
+"""Noise of rounding to whole counts, 1/√12."""
+
+
+def _limit(ratio: float, lines: int) -> float:
+    return max(ratio, 1 + _STATISTICAL_SIGMAS / float(np.sqrt(2 * (lines - 1))))
+
+
+def _set(flags: Flags, where: NDArray[np.bool_], flag: Quality) -> None:
+    flags[where] |= np.uint32(flag.value)
+
+
+@dataclass(frozen=True, eq=False)
+class Repair:
+    """How bad elements are interpolated from good ones.
 
     Parameters
     ----------
-    transmission, variance : ndarray of float32, (element, line)
-    quality : ndarray of uint32, (element, line)
+    bad, low, high : ndarray of int64, (n,)
+        Each bad element and its nearest good neighbours; at an end of the array both are the same one.
+    share : ndarray of float32, (n,)
+        Weight of ``high``.
+    flags : ndarray of uint32, (element,)
+        Flags of every element: its defect, `INTERPOLATED`, and `UNCORRECTABLE` by the cluster rule.
+    """
+
+    bad: NDArray[np.intp]
+    low: NDArray[np.intp]
+    high: NDArray[np.intp]
+    share: NDArray[np.float32]
+    flags: Flags
+
+
+def plan_repair(flags: Flags) -> Repair:
+    """Return how the bad elements of one channel are interpolated.
+
+    Parameters
+    ----------
     flags : ndarray of uint32, (element,)
         From `find_defects`.
+
+    Examples
+    --------
+    >>> repair = plan_repair(np.array([0, 8, 0, 8, 8, 0], np.uint32))
+    >>> repair.low, repair.high
+    (array([0, 2, 2]), array([2, 5, 5]))
+    >>> (repair.flags & Quality.UNCORRECTABLE.value) != 0
+    array([False, False, False,  True,  True, False])
     """
-    bad = flags != 0
-    if not bad.any():
-        return
-    quality[bad] |= flags[bad, None]
-    good = np.flatnonzero(~bad)
+    bad, good = np.flatnonzero(flags), np.flatnonzero(flags == 0)
+    marked = flags.copy()
     if good.size == 0:
-        quality |= np.uint32(Quality.UNCORRECTABLE.value)
+        marked |= np.uint32(Quality.UNCORRECTABLE.value)
+        nothing = np.zeros(0, np.intp)
+        return Repair(nothing, nothing, nothing, np.zeros(0, np.float32), marked)
+    after = np.searchsorted(good, bad)
+    low, high = good[np.maximum(after - 1, 0)], good[np.minimum(after, good.size - 1)]
+    # At an end of the array only one neighbour is left.
+    low, high = np.where(low > bad, high, low), np.where(high < bad, low, high)
+    share = np.where(low == high, 0.5, (bad - low) / np.maximum(high - low, 1)).astype(np.float32)
+    marked[bad] |= np.uint32(Quality.INTERPOLATED.value)
+    marked[bad[high - low != 2]] |= np.uint32(Quality.UNCORRECTABLE.value)
+    return Repair(bad, low, high, share, marked)
+
+
+def interpolate(repair: Repair, transmission: NDArray[np.float32], variance: NDArray[np.float32]) -> None:
+    """Fill bad elements in place from their neighbours, in transmission.
+
+    Parameters
+    ----------
+    repair : Repair
+    transmission, variance : ndarray of float32, (line, element)
+
+    Notes
+    -----
+    The variance is the mean of the neighbours' (interpolation averages noise, which is not credited) plus the square of half
+    the step between them, which is what the interpolation may miss.
+    """
+    if repair.bad.size == 0:
         return
-    for row in np.flatnonzero(bad):
-        after = int(np.searchsorted(good, row))
-        low, high = good[max(after - 1, 0)], good[min(after, good.size - 1)]
-        share = 0.5 if low == high else (row - low) / (high - low)
-        transmission[row] = (1 - share) * transmission[low] + share * transmission[high]
-        # Half the step between the neighbours is what the interpolation may miss.
-        step = (transmission[high] - transmission[low]) / 2
-        variance[row] = (variance[low] + variance[high]) / 2 + step**2
-        quality[row] |= np.uint32(Quality.INTERPOLATED.value)
-        if high - low != 2:
-            quality[row] |= np.uint32(Quality.UNCORRECTABLE.value)
+    below, above = transmission[:, repair.low], transmission[:, repair.high]
+    step = (above - below) / 2
+    transmission[:, repair.bad] = (1 - repair.share) * below + repair.share * above
+    variance[:, repair.bad] = (variance[:, repair.low] + variance[:, repair.high]) / 2 + step * step

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scananalysis.core import CalibrationError
+from scananalysis.core import CalibrationError, RawScan
 
 if TYPE_CHECKING:
     from scananalysis.calibration.recipe import OpenBeam
@@ -90,3 +90,20 @@ def estimate_air(counts: NDArray[np.unsignedinteger[Any]], full_scale: int, limi
         if difference.size > 1000:
             quantum = float((1.4826 * np.median(np.abs(difference - np.median(difference)))) ** 2 / 2 / level)
     return AirLevel(level, drift, quantum, clipped)
+
+
+def air_level(scan: RawScan, channel: int, limits: OpenBeam) -> AirLevel:
+    """Return the open beam of a channel of an air-normalised scan: the level it states, or one found in the image.
+
+    Raises
+    ------
+    CalibrationError
+        It states none, and too few pixels show the open beam.
+    """
+    counts = scan.counts[channel]
+    full_scale = int(np.iinfo(counts.dtype).max)
+    if scan.air_level is None:
+        return estimate_air(counts, full_scale, limits)
+    at_cap = counts == counts.max()
+    clipped = bool(counts.max() <= scan.air_level and at_cap.mean() > limits.least_share)
+    return AirLevel(scan.air_level, scan.air_level * limits.tolerance / 6, None, clipped)

@@ -5,18 +5,46 @@ from __future__ import annotations
 import tomllib
 from os import PathLike
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from scananalysis._resources import find, names
 from scananalysis.core import ConfigurationError
 
+if TYPE_CHECKING:
+    from scananalysis.detectors import Scanner
+
 Positive = Annotated[float, Field(gt=0)]
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Offset(_Model):
+    """Takes off the reading without beam."""
+
+    enabled: bool = True
+
+
+class Gain(_Model):
+    """Divides by every element's open-beam signal; switched off, by the array's median."""
+
+    enabled: bool = True
+
+
+class PulseNormalisation(_Model):
+    """Divides by the strength of every line's pulse."""
+
+    enabled: bool = True
+    source: Literal["auto", "monitor", "image"] = Field(
+        default="auto",
+        description="Where the pulse is read: the beam monitor, the open-beam part of every line, or the monitor if there is one",
+    )
+    common: bool = Field(default=False, description="All channels see the same pulse (one source, two layers)")
+    band: float = Field(default=0.12, gt=0, lt=0.5, description="Open beam reads within this much of 1")
+    least_elements: int = Field(default=8, ge=1, description="Elements that must see the open beam throughout")
 
 
 class Defects(_Model):
@@ -26,12 +54,16 @@ class Defects(_Model):
     dead_share: float = Field(
         default=0.2, gt=0, lt=1, description="Open-beam signal below this share of its neighbours'"
     )
-    hot_sigmas: Positive = Field(default=12.0, description="Offset above the array's median, in robust σ")
-    noisy_ratio: Positive = Field(default=4.0, description="Dark noise over the array's median noise")
+    hot_sigmas: Positive = Field(default=12.0, description="Offset above the array's median, in robust sigma")
+    noisy_ratio: float = Field(default=1.5, gt=1, description="Dark noise over the array's median noise")
+    noisy_air_ratio: float = Field(default=1.5, gt=1, description="Open-beam noise over that of the quanta")
+    flicker_share: float = Field(
+        default=0.02, gt=0, lt=0.5, description="Share of reference readings far off the element's own median"
+    )
 
 
-class PulseNormalisation(_Model):
-    """Pulse-to-pulse correction by the beam monitor."""
+class DroppedLines(_Model):
+    """Flags lines that repeat the line before them."""
 
     enabled: bool = True
 
@@ -60,8 +92,12 @@ class OpenBeam(_Model):
     least_share: float = Field(default=0.002, gt=0, lt=1, description="Share of pixels that must show the open beam")
 
 
+STEPS = ("offset", "gain", "pulse", "defects", "dropped_lines", "registration", "logarithm")
+"""Steps of a raw scan in the order in which they run; each needs the ones before it."""
+
+
 class Recipe(_Model):
-    """Parameters of every step.
+    """Parameters of every step, in the order of the steps.
 
     Examples
     --------
@@ -70,11 +106,28 @@ class Recipe(_Model):
     """
 
     title: str = "Calibration by the references inside the scan"
-    defects: Defects = Defects()
+    offset: Offset = Offset()
+    gain: Gain = Gain()
+    open_beam: OpenBeam = OpenBeam()
     pulse: PulseNormalisation = PulseNormalisation()
+    defects: Defects = Defects()
+    dropped_lines: DroppedLines = DroppedLines()
     registration: Registration = Registration()
     logarithm: Logarithm = Logarithm()
-    open_beam: OpenBeam = OpenBeam()
+
+    @classmethod
+    def for_scanner(cls, scanner: Scanner) -> Recipe:
+        """Return a scanner's default recipe: the one with its name, else with its modality's, else ``default``.
+
+        Examples
+        --------
+        >>> from scananalysis.detectors import scanner
+        >>> Recipe.for_scanner(scanner("parcel-160kv")).pulse.common
+        True
+        """
+        known = [stem for stem, _ in names("calibration")]
+        name = next((n for n in (scanner.name, scanner.modality) if n in known), "default")
+        return cls.named(name)
 
     @classmethod
     def named(cls, name: str) -> Recipe:

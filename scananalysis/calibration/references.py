@@ -1,17 +1,25 @@
-"""What the references say of every element: offset, gain, noise, and what one quantum is worth in counts."""
+"""`Calibration`: what the references say of every element, for which scanner and how long it holds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from os import PathLike
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scananalysis.calibration.gain import open_beam
+from scananalysis.calibration.noise import nominal_quantum
+from scananalysis.calibration.offset import dark_level
 from scananalysis.core import CalibrationError, RawScan, sha256_array
 
 Float64 = NDArray[np.float64]
+
+LEAST_LINES = 8
+_LEAST_QUANTUM_PRECISION = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,17 +35,27 @@ class Calibration:
     dark_noise : ndarray of float64, (channel, element)
         1-σ noise of one dark reading, counts.
     gain, gain_sigma : ndarray of float64, (channel, element)
-        Open-beam signal above the offset at monitor 1, and the error of that mean, counts.
+        Open-beam signal above the offset at the mean monitor reading, and the error of that mean, counts.
+    air_noise : ndarray of float64, (channel, element)
+        1-σ noise of one open-beam reading, the fluctuation of whole lines taken off, counts.
+    dark_outliers, air_outliers : ndarray of float64, (channel, element)
+        Share of readings far off the element's own median.
     quantum : ndarray of float64, (channel,)
         Variance over mean of the open-beam signal, counts: what one detected quantum is worth.
+    level_sigma : ndarray of float64, (channel,)
+        Relative error of the open-beam level that all elements share.
     monitor_sigma : ndarray of float64, (channel,)
-        Relative 1-σ error of one monitor reading; 0 without a monitor.
+        Relative 1-σ error of one monitor reading; without a monitor, the beam's fluctuation from line to line.
     air_monitor : ndarray of float64, (channel,)
-        Mean monitor reading of the open-beam lines; 1 without a monitor.
+        Mean monitor reading of the open-beam lines; NaN without a monitor.
+    reference_lines : (int, int)
+        Dark and open-beam lines that it was made from.
     curves : mapping of str to ndarray, or None
         Material curves that were measured with it.
     inputs : mapping of str to str
         sha256 of the references by role.
+    valid_from, valid_until : datetime or None
+        When it holds; a scan outside is refused. None: no limit.
     metadata : mapping
     """
 
@@ -48,24 +66,36 @@ class Calibration:
     dark_noise: Float64
     gain: Float64
     gain_sigma: Float64
+    air_noise: Float64
+    dark_outliers: Float64
+    air_outliers: Float64
     quantum: Float64
+    level_sigma: Float64
     monitor_sigma: Float64
     air_monitor: Float64
+    reference_lines: tuple[int, int]
     curves: Mapping[str, NDArray[Any]] | None = None
     inputs: Mapping[str, str] = field(default_factory=dict)
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def from_references(cls, scan: RawScan) -> Calibration:
+    def from_references(
+        cls, scan: RawScan, *, valid_from: datetime | None = None, valid_until: datetime | None = None
+    ) -> Calibration:
         """Build the calibration from the dark and open-beam lines inside a scan.
 
-        Offset and gain are medians of blocks of lines averaged (robust against a stray line) with the error of a mean;
-        noise of the open beam is judged after the fluctuation common to all elements of a line is taken off.
+        Parameters
+        ----------
+        scan : RawScan
+        valid_from, valid_until : datetime, optional
+            With a time zone.
 
         Raises
         ------
         CalibrationError
-            A reference is missing or too short.
+            A reference is missing or too short, or shows no beam.
         """
         missing = [name for name in ("dark", "air") if getattr(scan, name) is None]
         if scan.dark is None or scan.air is None:
@@ -74,47 +104,63 @@ class Calibration:
                 expected="dark and open-beam lines",
                 remedy="give a calibration set that was built for this scanner",
             )
-        if min(scan.dark.shape[1], scan.air.shape[1]) < 8:
+        lines = scan.dark.shape[1], scan.air.shape[1]
+        if min(lines) < LEAST_LINES:
             raise CalibrationError(
-                f"{scan.dark.shape[1]} dark and {scan.air.shape[1]} open-beam lines", expected="at least 8 of each"
+                f"{lines[0]} dark and {lines[1]} open-beam lines", expected=f"at least {LEAST_LINES} of each"
             )
-        dark = scan.dark.astype(np.float64)
-        offset, dark_noise = robust_mean(dark), dark.std(axis=1, ddof=1)
-        offset_sigma = dark_noise / np.sqrt(dark.shape[1]) * _MEAN_LOSS
-        signal = scan.air.astype(np.float64) - offset[:, None]
-        monitor = None if scan.air_monitor is None else scan.air_monitor.astype(np.float64)
-        air_monitor = np.ones(signal.shape[0]) if monitor is None else monitor.mean(axis=1)
-        line = common_mode(signal)
-        flat = signal / line[:, :, None]
-        gain = robust_mean(flat)
-        noise = flat.std(axis=1, ddof=1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            quantum = np.nanmedian((noise**2 - dark_noise**2) / np.where(gain > 0, gain, np.nan), axis=1)
-        if monitor is None:
-            # Without a monitor the fluctuation of the beam cannot be told from its level: the spread of the lines is its error.
-            level = line.mean(axis=1)
-            monitor_sigma = line.std(axis=1, ddof=1) / level
-        else:
-            ratio = line / (monitor / air_monitor[:, None])
-            level = ratio.mean(axis=1)
-            monitor_sigma = ratio.std(axis=1, ddof=1) / level
-        gain_sigma = noise / np.sqrt(signal.shape[1]) * _MEAN_LOSS * level[:, None]
+        dark = dark_level(scan.dark)
+        level = open_beam(scan.air, dark, scan.air_monitor)
+        typical = np.median(level.gain, axis=1)
+        if np.any(typical <= 5 * np.median(dark.noise, axis=1)) or np.any(typical <= 0):
+            raise CalibrationError(
+                f"open-beam lines read {typical.min():.1f} counts above the dark lines",
+                expected="lines with the beam on",
+                remedy="check that dark and open-beam references are not exchanged",
+            )
+        inputs = {"dark": sha256_array(scan.dark), "air": sha256_array(scan.air)}
+        if scan.air_monitor is not None:
+            inputs["air_monitor"] = sha256_array(scan.air_monitor)
+        measured = (level.quantum > 0) & (level.quantum_sigma < _LEAST_QUANTUM_PRECISION)
+        quantum = level.quantum
+        if np.all(level.quantum > 0) and not measured.all():
+            nominal = [nominal_quantum(scan.scanner, c, typical[c], scan.binning) for c in range(len(typical))]
+            quantum = np.where(measured, level.quantum, nominal)
         return cls(
             scan.scanner,
             scan.binning,
-            offset,
-            offset_sigma,
-            dark_noise,
-            gain * level[:, None],
-            gain_sigma,
-            np.maximum(quantum, 0),
-            monitor_sigma,
-            air_monitor,
-            inputs={"dark": sha256_array(scan.dark), "air": sha256_array(scan.air)},
+            dark.offset,
+            dark.sigma,
+            dark.noise,
+            level.gain,
+            level.sigma,
+            level.noise,
+            dark.outliers,
+            level.outliers,
+            quantum,
+            level.level_sigma,
+            level.monitor_sigma,
+            level.air_monitor if scan.air_monitor is not None else np.full(len(typical), np.nan),
+            lines,
+            inputs=inputs,
+            valid_from=valid_from,
+            valid_until=valid_until,
+            metadata={"quantum": ["measured" if m else "nominal" for m in measured]},
         )
 
-    def check_fits(self, scan: RawScan) -> None:
-        """Refuse a scan of another scanner, binning or element count.
+    @property
+    def has_monitor(self) -> bool:
+        """Whether the open-beam lines came with a monitor reading."""
+        return bool(np.isfinite(self.air_monitor).all())
+
+    def check_fits(self, scan: RawScan, *, now: datetime | None = None) -> None:
+        """Refuse a scan of another scanner, binning or element count, or outside the time for which the set holds.
+
+        Parameters
+        ----------
+        scan : RawScan
+            Its moment is ``metadata["acquired"]`` (ISO 8601 with a time zone); one without it is taken as scanned now.
+        now : datetime, optional
 
         Raises
         ------
@@ -127,26 +173,55 @@ class Calibration:
                 raise CalibrationError(
                     f"scan has {name} {a}", expected=f"{b} as the calibration set", remedy="use a set of this scanner"
                 )
+        if self.valid_from is None and self.valid_until is None:
+            return
+        moment = acquired(scan) or now or datetime.now(UTC)
+        for limit, outside, word in (
+            (self.valid_from, self.valid_from is not None and moment < self.valid_from, "from"),
+            (self.valid_until, self.valid_until is not None and moment > self.valid_until, "until"),
+        ):
+            if outside and limit is not None:
+                raise CalibrationError(
+                    f"scan of {moment.isoformat(timespec='seconds')}",
+                    expected=f"one {word} {limit.isoformat(timespec='seconds')}, for which the calibration set holds",
+                    remedy="build a set from new references, or state when the scan was taken (metadata acquired)",
+                )
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the set as one HDF5 file; see `load`."""
+        from scananalysis.calibration.store import save_calibration
+
+        save_calibration(self, path)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Calibration:
+        """Read a set.
+
+        Raises
+        ------
+        CalibrationError
+            Not a calibration set, or one of another version.
+        """
+        from scananalysis.calibration.store import load_calibration
+
+        return load_calibration(path)
 
 
-_GROUPS = 8
-_MEAN_LOSS = 1.2
-"""Error of a median of 8 block means over that of the plain mean, for normal noise: √(π/2) less the finite-sample gain
-(Monte Carlo in ``tests/unit/calibration/test_references.py``)."""
+def acquired(scan: RawScan) -> datetime | None:
+    """Return when the scan was taken, from ``metadata["acquired"]``, or None where the scan does not say.
 
-
-def robust_mean(lines: Float64) -> Float64:
-    """Return the median over 8 block means along axis 1: one stray line moves it by less than its error."""
-    blocks = np.array_split(lines, _GROUPS, axis=1)
-    middle: Float64 = np.median(np.stack([block.mean(axis=1) for block in blocks]), axis=0)
-    return middle
-
-
-def common_mode(signal: Float64) -> Float64:
-    """Return each line's level relative to all lines, (channel, n), from the median over elements."""
-    mean = signal.mean(axis=1, keepdims=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(mean > 0.05 * np.median(mean, axis=2, keepdims=True), signal / mean, np.nan)
-    # The median over elements has its own noise, σ/√E, far below one element's.
-    level: Float64 = np.nanmedian(ratio, axis=2)
-    return level
+    Raises
+    ------
+    CalibrationError
+        The text is not ISO 8601 with a time zone.
+    """
+    text = scan.metadata.get("acquired")
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise CalibrationError(f"metadata acquired is {text!r}", expected="ISO 8601 with a time zone")
+    return moment

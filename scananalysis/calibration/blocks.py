@@ -1,0 +1,237 @@
+"""Runs the steps on a block of lines of one channel: everything that touches every pixel is here.
+
+A block of 16 lines of a usual array stays in the cache from the counts to the logarithm. Every operation works pixel by pixel, or on a
+line and its neighbours, so the size of a block changes no bit of the result; a whole file and a stream of lines share this code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scananalysis.calibration.defects import Repair, interpolate
+from scananalysis.calibration.logarithm import attenuate, mark_starved
+from scananalysis.calibration.registration import shift_lines
+from scananalysis.core import Quality
+
+if TYPE_CHECKING:
+    from scananalysis.calibration.recipe import Logarithm
+
+Float32 = NDArray[np.float32]
+Counts = NDArray[np.unsignedinteger[Any]]
+
+BLOCK_LINES = 16
+
+_SATURATED = np.uint32(Quality.SATURATED.value)
+_CLIPPED = np.uint32(Quality.CLIPPED_AIR.value)
+_NOT_FINITE = np.uint32(Quality.NOT_FINITE.value)
+_DROPPED = np.uint32(Quality.DROPPED_LINE.value)
+_COMPARED = 64
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelPlan:
+    """What the steps do to the pixels of one channel.
+
+    Parameters
+    ----------
+    offset, inverse_gain : ndarray of float32, (element,)
+        Counts, and one over counts; 0 for an element without signal.
+    dark_variance : ndarray of float32, (element,)
+        Variance of transmission without beam.
+    quantum : ndarray of float32, (element,)
+        Variance over mean of transmission in the open beam.
+    growth : tuple of float
+        Polynomial of `noise.growth_polynomial`.
+    repair : Repair
+    lost_signal : ndarray of bool, (element,)
+        Elements without signal that are not interpolated: their attenuation is not a number.
+    zero_noise : ndarray of float32, (element,)
+        1-σ noise of transmission below which a pixel is starved.
+    dark_error, gain_error : ndarray of float32, (element,)
+        1-σ shared errors: of transmission by the dark level, relative by the gain.
+    full_scale : int
+        Counts from which a pixel is saturated.
+    clipped_at : float or None
+        Counts above which the file stores nothing.
+    shift : float
+        Lines by which the channel is resampled.
+    finds_repeats : bool
+        A line that repeats the one before is a dropped line (without noise it may be the load).
+    """
+
+    offset: Float32
+    inverse_gain: Float32
+    dark_variance: Float32
+    quantum: Float32
+    growth: tuple[float, ...]
+    repair: Repair
+    lost_signal: NDArray[np.bool_]
+    zero_noise: Float32
+    dark_error: Float32
+    gain_error: Float32
+    full_scale: int
+    clipped_at: float | None
+    shift: float
+    finds_repeats: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """Lines of one channel with what is known of each.
+
+    Parameters
+    ----------
+    counts : ndarray of unsigned integer, (line, element)
+    inverse_pulse : ndarray of float32, (line,)
+        One over the strength of the pulse.
+    flags : ndarray of uint32, (line,)
+        Flags of every line.
+    """
+
+    counts: Counts
+    inverse_pulse: Float32
+    flags: NDArray[np.uint32]
+
+    def __getitem__(self, part: slice) -> Lines:
+        """Return a part of the lines."""
+        return Lines(self.counts[part], self.inverse_pulse[part], self.flags[part])
+
+
+@dataclass(frozen=True, eq=False)
+class Planes:
+    """Where results go, each (element, line).
+
+    Parameters
+    ----------
+    attenuation, variance : ndarray of float32
+    quality : ndarray of uint32
+    dark : ndarray of float32
+        Effect of the dark level's shared error.
+    """
+
+    attenuation: Float32
+    variance: Float32
+    quality: NDArray[np.uint32]
+    dark: Float32
+
+    def __getitem__(self, part: slice) -> Planes:
+        """Return the planes of a range of lines."""
+        return Planes(self.attenuation[:, part], self.variance[:, part], self.quality[:, part], self.dark[:, part])
+
+
+def transmission_of(plan: ChannelPlan, counts: Counts, inverse_pulse: Float32) -> Float32:
+    """Return (N − offset) / (gain · pulse), (line, element)."""
+    if counts.dtype.itemsize <= 2:
+        import cv2
+
+        # One pass from integers to float32 differences; NumPy needs a converted copy first.
+        offset = np.broadcast_to(plan.offset, counts.shape)
+        signal = np.asarray(cv2.subtract(counts, np.ascontiguousarray(offset), dtype=cv2.CV_32F), np.float32)
+    else:
+        signal = (counts - plan.offset.astype(np.float64)).astype(np.float32)
+    signal = signal.reshape(counts.shape)
+    signal *= plan.inverse_gain
+    signal *= inverse_pulse[:, None]
+    return signal
+
+
+def noise_of(plan: ChannelPlan, transmission: Float32, inverse_pulse: Float32) -> Float32:
+    """Return the variance of transmission, (line, element).
+
+    σ²(T) = σ²(dark) / (gain · pulse)² + quantum · growth(T) · T / (gain · pulse), with T not below zero.
+    """
+    positive = np.maximum(transmission, np.float32(1e-9))
+    root = np.sqrt(positive)
+    np.sqrt(root, out=root)
+    worth = np.full_like(root, plan.growth[0])
+    for coefficient in plan.growth[1:]:
+        worth *= root
+        worth += np.float32(coefficient)
+    worth *= positive
+    worth *= plan.quantum
+    worth += plan.dark_variance * inverse_pulse[:, None]
+    worth *= inverse_pulse[:, None]
+    return worth
+
+
+def run_block(plan: ChannelPlan, lines: Lines, before: int, after: int, limits: Logarithm, out: Planes) -> None:
+    """Take a block of lines from counts to attenuation.
+
+    Parameters
+    ----------
+    plan : ChannelPlan
+    lines : Lines
+        The block with ``before`` lines of context ahead of it and ``after`` behind it (0 or 1 each; 0 at an end of the scan).
+    limits : Logarithm
+    out : Planes
+        Planes of the block itself.
+    """
+    inner = slice(before, len(lines.counts) - after)
+    transmission = transmission_of(plan, lines.counts, lines.inverse_pulse)
+    variance = noise_of(plan, transmission, lines.inverse_pulse)
+    quality = _flags(plan, lines)
+    interpolate(plan.repair, transmission, variance)
+    mark_starved(transmission, quality, plan.zero_noise, limits)
+    shift_lines(transmission, variance, quality, plan.shift)
+    # Context lines have done their part; their own results belong to other blocks.
+    transmission, variance, quality = transmission[inner], variance[inner], quality[inner]
+    alpha = attenuate(transmission, variance, quality, plan.zero_noise, limits)
+    dark = plan.dark_error * lines.inverse_pulse[inner, None]
+    dark /= transmission
+    if plan.lost_signal.any():
+        alpha[:, plan.lost_signal], variance[:, plan.lost_signal] = np.nan, np.inf
+        dark[:, plan.lost_signal] = 0
+        quality[:, plan.lost_signal] |= _NOT_FINITE
+    _transpose(alpha, out.attenuation)
+    _transpose(variance, out.variance)
+    _transpose(quality.view(np.int32), out.quality.view(np.int32))
+    _transpose(dark, out.dark)
+
+
+def _flags(plan: ChannelPlan, lines: Lines) -> NDArray[np.uint32]:
+    counts = lines.counts
+    quality = np.empty(counts.shape, np.uint32)
+    np.bitwise_or(plan.repair.flags, lines.flags[:, None], out=quality)
+    most = counts.max()
+    if most >= plan.full_scale:
+        quality[counts >= plan.full_scale] |= _SATURATED
+    if plan.clipped_at is not None and most >= plan.clipped_at:
+        quality[counts >= plan.clipped_at] |= _CLIPPED
+    return quality
+
+
+def find_repeats(counts: Counts) -> NDArray[np.bool_]:
+    """Return which lines repeat the line before them, (line,)."""
+    repeats = np.zeros(len(counts), bool)
+    # A few elements rule out nearly every line.
+    some = counts[:, :: max(1, counts.shape[1] // _COMPARED)]
+    for line in 1 + np.flatnonzero((some[1:] == some[:-1]).all(axis=1)):
+        repeats[line] = bool(np.array_equal(counts[line], counts[line - 1]))
+    return repeats
+
+
+def dropped(repeats: NDArray[np.bool_]) -> NDArray[np.uint32]:
+    """Return the flags of lines, (line,), from those that are lost."""
+    return np.where(repeats, _DROPPED, np.uint32(0)).astype(np.uint32)
+
+
+def _transpose(block: NDArray[Any], out: NDArray[Any]) -> None:
+    """Write a (line, element) block into an (element, line) plane."""
+    import cv2
+
+    # OpenCV transposes in tiles; it writes where it is told only if shape and type fit, so it is asked where it wrote.
+    if min(block.shape) == 1 or not np.may_share_memory(cv2.transpose(block, dst=out), out):
+        np.copyto(out, block.T)
+
+
+def run_channel(plan: ChannelPlan, lines: Lines, limits: Logarithm, out: Planes, block_lines: int) -> None:
+    """Take all lines of a channel from counts to attenuation, block by block."""
+    total = len(lines.counts)
+    for start in range(0, total, block_lines):
+        stop = min(start + block_lines, total)
+        before, after = min(start, 1), min(total - stop, 1)
+        run_block(plan, lines[start - before : stop + after], before, after, limits, out[start:stop])

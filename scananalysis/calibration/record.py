@@ -1,0 +1,134 @@
+"""The record of a calibration, one entry per step, and running it once more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scananalysis.calibration.recipe import STEPS, Recipe
+from scananalysis.core import CalibrationError, Provenance, RawScan, count_flags, sha256_array
+
+if TYPE_CHECKING:
+    from scananalysis.calibration.blocks import ChannelPlan
+    from scananalysis.calibration.openbeam import AirLevel
+    from scananalysis.calibration.pulse import Pulses
+    from scananalysis.calibration.references import Calibration
+    from scananalysis.core import Radiograph
+
+_IMAGE_STEPS = ("open_beam", "pulse", "registration", "logarithm")
+
+
+def record_of_references(
+    scan: RawScan,
+    used: Calibration,
+    plans: tuple[ChannelPlan, ...],
+    pulses: Pulses,
+    lag: float,
+    recipe: Recipe,
+) -> Provenance:
+    """Return the record of a scan with references: one entry per step with its parameters, what it found, and its inputs."""
+    found: dict[str, dict[str, Any]] = {
+        "gain": {
+            "quantum_counts": [float(q) for q in used.quantum],
+            "quantum": used.metadata.get("quantum", "measured"),
+        },
+        "defects": {"elements": [dict(count_flags(plan.repair.flags)) for plan in plans]},
+        "pulse": _pulse_facts(pulses),
+        "registration": {"lag_lines": lag},
+    }
+    inputs = {
+        "offset": {"counts": sha256_array(scan.counts)} | {k: v for k, v in used.inputs.items() if k == "dark"},
+        "gain": {k: v for k, v in used.inputs.items() if k.startswith("air")},
+        "pulse": _monitor(scan, pulses),
+    }
+    return _record(scan.provenance, STEPS, recipe, found, inputs)
+
+
+def record_of_image(
+    scan: RawScan, levels: list[AirLevel], quanta: list[float], pulses: Pulses, lag: float, recipe: Recipe
+) -> Provenance:
+    """Return the record of an air-normalised image."""
+    found: dict[str, dict[str, Any]] = {
+        "open_beam": {
+            "air_level": [air.level for air in levels],
+            "stated": scan.air_level is not None,
+            "clipped": [air.clipped for air in levels],
+            "quantum_counts": quanta,
+            "quantum": ["nominal" if air.quantum is None else "measured" for air in levels],
+        },
+        "pulse": _pulse_facts(pulses),
+        "registration": {"lag_lines": lag},
+    }
+    inputs = {"open_beam": {"counts": sha256_array(scan.counts)}, "pulse": _monitor(scan, pulses)}
+    return _record(scan.provenance, _IMAGE_STEPS, recipe, found, inputs)
+
+
+def _record(
+    provenance: Provenance,
+    steps: tuple[str, ...],
+    recipe: Recipe,
+    found: dict[str, dict[str, Any]],
+    inputs: dict[str, dict[str, str]],
+) -> Provenance:
+    for step in steps:
+        parameters = {"recipe": getattr(recipe, step).model_dump(mode="json")}
+        if step in found:
+            parameters["found"] = found[step]
+        provenance = provenance.then(f"calibration.{step}", parameters=parameters, inputs=inputs.get(step))
+    return provenance
+
+
+def _pulse_facts(pulses: Pulses) -> dict[str, Any]:
+    return {
+        "source": pulses.source,
+        "lines_uncorrected": [int(n) for n in np.count_nonzero(~pulses.known, axis=1)],
+        "spread": [float(s) for s in pulses.strength.std(axis=1, dtype=np.float64)],
+    }
+
+
+def _monitor(scan: RawScan, pulses: Pulses) -> dict[str, str]:
+    return {"monitor": sha256_array(scan.monitor)} if scan.monitor is not None and pulses.source == "monitor" else {}
+
+
+def replay(scan: RawScan, provenance: Provenance, calibration: Calibration | None = None) -> Radiograph:
+    """Run the calibration that a provenance record speaks of once more; the result has identical bits.
+
+    Parameters
+    ----------
+    scan : RawScan
+    provenance : Provenance
+        Of a `Radiograph` or anything made from it.
+    calibration : Calibration, optional
+        The set that was used, if one was.
+
+    Raises
+    ------
+    CalibrationError
+        The record has no calibration, or speaks of other inputs.
+    """
+    from scananalysis.calibration.chain import calibrate
+    from scananalysis.calibration.references import Calibration
+
+    names = _IMAGE_STEPS if scan.stage == "air-normalised" else STEPS
+    steps = {name: provenance.find(f"calibration.{name}") for name in names}
+    sections: dict[str, Any] = {}
+    expected: dict[str, str] = {}
+    for name, step in steps.items():
+        if step is None:
+            raise CalibrationError(f"provenance without calibration.{name}", expected="the record of a calibrated scan")
+        sections[name] = step.parameters["recipe"]
+        expected |= step.inputs
+    recipe = Recipe.model_validate(sections)
+    have = {"counts": sha256_array(scan.counts)}
+    if scan.monitor is not None:
+        have["monitor"] = sha256_array(scan.monitor)
+    if scan.stage != "air-normalised":
+        calibration = calibration or Calibration.from_references(scan)
+        have |= calibration.inputs
+    for role, digest in expected.items():
+        if have.get(role) != digest:
+            raise CalibrationError(
+                f"provenance speaks of other {role}", expected="the record of this scan and its calibration"
+            )
+    return calibrate(scan, calibration, recipe=recipe)

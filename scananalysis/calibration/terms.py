@@ -1,0 +1,53 @@
+"""Shared errors of attenuation: dark level, gain, pulse and level, each a named term with the axis along which it is one variable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scananalysis.core import SystematicTerm
+
+if TYPE_CHECKING:
+    from scananalysis.calibration.blocks import ChannelPlan
+    from scananalysis.calibration.pulse import Pulses
+
+Float32 = NDArray[np.float32]
+
+
+def shared_errors(
+    plans: tuple[ChannelPlan, ...], pulses: Pulses, dark: tuple[Float32, ...], level_sigma: NDArray[np.float64]
+) -> dict[str, SystematicTerm]:
+    """Return the shared errors of a scan with references.
+
+    Parameters
+    ----------
+    plans : tuple of ChannelPlan
+    pulses : Pulses
+    dark : tuple of ndarray of float32, each (channel, element, line)
+        Effect of the dark level's error: σ(offset) / (gain · pulse · T), zero in the other channels. It grows with α.
+    level_sigma : ndarray of float64, (channel,)
+        Relative error of the open-beam level that all elements share.
+
+    Notes
+    -----
+    ``dark-c`` and ``gain-c`` are one variable per element, ``pulse-c`` one per line, ``level-c`` one for the channel.
+    """
+    channels = len(plans)
+    terms: dict[str, SystematicTerm] = {}
+    for c, plan in enumerate(plans):
+        share = abs(plan.shift)
+        # A resampled line holds parts of two pulses.
+        blurred = pulses.sigma[c] * np.sqrt(share**2 + (1 - share) ** 2)
+        terms[f"dark-{c}"] = SystematicTerm(dark[c], "x")
+        terms[f"gain-{c}"] = SystematicTerm(_only(c, channels, plan.gain_error[:, None]), "x")
+        terms[f"pulse-{c}"] = SystematicTerm(_only(c, channels, blurred[None]), "y")
+        terms[f"level-{c}"] = SystematicTerm(_only(c, channels, np.full((1, 1), level_sigma[c])), "xy")
+    return terms
+
+
+def _only(c: int, channels: int, effect: NDArray[np.floating]) -> Float32:
+    full = np.zeros((channels, *effect.shape), np.float32)
+    full[c] = effect
+    return full
