@@ -1,6 +1,6 @@
 """Runs the steps on a block of lines of one channel: everything that touches every pixel is here.
 
-A block of 16 lines of a usual array stays in the cache from the counts to the logarithm. Every operation works pixel by pixel, or on a
+A block of 128 lines of a usual array stays in the cache from the counts to the logarithm. Every operation works pixel by pixel, or on a
 line and its neighbours, so the size of a block changes no bit of the result; a whole file and a stream of lines share this code.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Float32 = NDArray[np.float32]
 Counts = NDArray[np.unsignedinteger[Any]]
 
-BLOCK_LINES = 16
+BLOCK_LINES = 128
 
 _SATURATED = np.uint32(Quality.SATURATED.value)
 _CLIPPED = np.uint32(Quality.CLIPPED_AIR.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -105,11 +106,11 @@ def calibrate(
 def _from_references(
     scan: RawScan, scanner: Scanner, used: Calibration, recipe: Recipe, block_lines: int
 ) -> Radiograph:
-    lag = line_shift(scan, interlaced=scanner.pulse.interlaced, line_pitch_mm=scanner.line_pitch_mm)
+    lag, lag_source = line_shift(scan, interlaced=scanner.pulse.interlaced, line_pitch_mm=scanner.line_pitch_mm)
     plans = plans_of(used, scanner, lag, recipe)
     found = pulses_of(scan, scanner, used, plans, recipe)
     done = run(scan, plans, found, recipe, Quality.GOOD, block_lines)
-    record = record_of_references(scan, used, plans, found, lag, recipe)
+    record = record_of_references(scan, used, plans, found, (lag, lag_source), recipe)
     terms = shared_errors(plans, found, done.dark, used.level_sigma)
     return radiograph(scan, scanner, done, plans, terms, used.curves, record)
 
@@ -117,14 +118,14 @@ def _from_references(
 def _from_image(scan: RawScan, scanner: Scanner, recipe: Recipe, block_lines: int) -> Radiograph:
     channels = scan.shape[0]
     levels = [air_level(scan, c, recipe.open_beam) for c in range(channels)]
-    lag = line_shift(scan, interlaced=scanner.pulse.interlaced, line_pitch_mm=scanner.line_pitch_mm)
+    lag, lag_source = line_shift(scan, interlaced=scanner.pulse.interlaced, line_pitch_mm=scanner.line_pitch_mm)
     shifts = shifts_of(channels, lag, recipe)
     made = [plan_of_image(scan, scanner, c, air, shifts[c], recipe) for c, air in enumerate(levels)]
     plans = tuple(plan for plan, _ in made)
     found = pulses_of(scan, scanner, None, plans, recipe)
     flags = Quality.NO_DARK | (Quality.AIR_ESTIMATED if scan.air_level is None else Quality.GOOD)
     done = run(scan, plans, found, recipe, flags, block_lines)
-    record = record_of_image(scan, levels, [quantum for _, quantum in made], found, lag, recipe)
+    record = record_of_image(scan, levels, [quantum for _, quantum in made], found, (lag, lag_source), recipe)
     terms: dict[str, SystematicTerm] = {}
     for c, air in enumerate(levels):
         effect = np.zeros((channels, 1, 1), np.float32)
@@ -164,7 +165,8 @@ def pulses_of(
         ones = np.ones(scan.counts[0, part].shape[0], np.float32)
         return np.stack([transmission_of(plan, scan.counts[c, part], ones) for c, plan in enumerate(plans)])
 
-    usable = np.stack([plan.repair.flags == 0 for plan in plans])
+    # Where the file stores nothing above its air level, the mean of the open beam says nothing of the pulse.
+    usable = np.stack([(plan.repair.flags == 0) & (plan.clipped_at is None) for plan in plans])
     return pulses.from_image(transmission, scan.shape, usable, fluctuation, recipe.pulse)
 
 
@@ -202,16 +204,19 @@ def run(
     shape = (channels, elements, lines)
     alpha, variance = np.empty(shape, np.float32), np.empty(shape, np.float32)
     quality = np.empty(shape, np.uint32)
-    dark = []
-    for c, plan in enumerate(plans):
-        # Zero in the other channels, whose pages are never touched.
-        effect = np.zeros(shape, np.float32)
-        out = Planes(alpha[c], variance[c], quality[c], effect[c])
+    # Zero in the other channels, whose pages are never touched.
+    dark = tuple(np.zeros(shape, np.float32) for _ in plans)
+
+    def one(c: int) -> None:
+        plan = plans[c]
         repeats = find_repeats(scan.counts[c]) if plan.finds_repeats else np.zeros(lines, bool)
         source = lines_of(scan.counts[c], found, c, repeats, everywhere)
-        run_channel(plan, source, recipe.logarithm, out, block_lines)
-        dark.append(effect)
-    return Done(alpha, variance, quality, tuple(dark))
+        run_channel(plan, source, recipe.logarithm, Planes(alpha[c], variance[c], quality[c], dark[c][c]), block_lines)
+
+    # NumPy and OpenCV let go of the interpreter while they work; the channels do not meet.
+    with ThreadPoolExecutor(channels) as pool:
+        list(pool.map(one, range(channels)))
+    return Done(alpha, variance, quality, dark)
 
 
 def lines_of(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+from scipy.signal import find_peaks
 
 from scananalysis.core import CalibrationError, RawScan
 
@@ -35,13 +37,15 @@ class AirLevel:
 
 
 _CLIPPED_SHARE = 0.25
+_BINS = 400
+_PROMINENCE = 0.3
 
 
 def estimate_air(counts: NDArray[np.unsignedinteger[Any]], full_scale: int, limits: OpenBeam) -> AirLevel:
     """Find the open beam of one channel in the image.
 
-    The level is the mode of the counts in the uppermost fifth of the range; its error covers the drift of the open beam over
-    the image.
+    The level is the highest mode of the counts that enough pixels share: the walls of an empty container are a mode too, often a
+    larger one, but a lower one. Its error covers the drift of the open beam over the image.
 
     Parameters
     ----------
@@ -59,15 +63,7 @@ def estimate_air(counts: NDArray[np.unsignedinteger[Any]], full_scale: int, limi
     CalibrationError
         Too few pixels show the open beam.
     """
-    values = counts[(counts < full_scale) & (counts > 0)]
-    top = float(np.quantile(values, 0.9995)) if values.size else 0.0
-    upper = values[values > 0.8 * top]
-    histogram, edges = np.histogram(upper, bins=256)
-    if histogram.size and upper.size:
-        peak = int(np.argmax(np.convolve(histogram, np.ones(5), "same")))
-        mode = (edges[peak] + edges[peak + 1]) / 2
-    else:
-        mode = 0.0
+    mode = highest_mode(counts, full_scale, limits.least_share)
     band = (counts > mode * (1 - limits.tolerance)) & (counts < mode * (1 + limits.tolerance)) & (counts < full_scale)
     share = band.mean()
     if mode <= 0 or share < limits.least_share:
@@ -90,6 +86,39 @@ def estimate_air(counts: NDArray[np.unsignedinteger[Any]], full_scale: int, limi
         if difference.size > 1000:
             quantum = float((1.4826 * np.median(np.abs(difference - np.median(difference)))) ** 2 / 2 / level)
     return AirLevel(level, drift, quantum, clipped)
+
+
+def highest_mode(counts: NDArray[np.unsignedinteger[Any]], full_scale: int, least_share: float) -> float:
+    """Return the highest mode of the counts near the top of their range; 0 where there is none.
+
+    Parameters
+    ----------
+    counts : ndarray of unsigned integer
+    full_scale : int
+        Counts within 0.2 % of it are saturation.
+    least_share : float
+        Share of all pixels that must stand within 2.5 % of the mode.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> walls, sky = rng.normal(55_000, 800, 50_000), rng.normal(63_000, 800, 600)
+    >>> round(highest_mode(np.concatenate([walls, sky]).astype(np.uint16), 65_535, 0.002) / 1000)
+    63
+    """
+    values = counts[(counts < 0.998 * full_scale) & (counts > 0)]
+    if values.size == 0:
+        return 0.0
+    top = float(np.quantile(values, 0.9995)) * 1.02
+    histogram, edges = np.histogram(values, bins=_BINS, range=(0.5 * top, top))
+    middle = (edges[1:] + edges[:-1]) / 2
+    smooth = gaussian_filter1d(histogram.astype(np.float64), 0.008 * _BINS / 0.5, mode="constant")
+    peaks, found = find_peaks(np.pad(smooth, 1), prominence=0)
+    for peak, prominence in sorted(zip(peaks - 1, found["prominences"], strict=True), reverse=True):
+        near = np.abs(middle - middle[peak]) < 0.025 * middle[peak]
+        if histogram[near].sum() >= least_share * counts.size and prominence >= _PROMINENCE * smooth[peak]:
+            return float(middle[peak])
+    return 0.0
 
 
 def air_level(scan: RawScan, channel: int, limits: OpenBeam) -> AirLevel:

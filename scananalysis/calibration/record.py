@@ -24,7 +24,7 @@ def record_of_references(
     used: Calibration,
     plans: tuple[ChannelPlan, ...],
     pulses: Pulses,
-    lag: float,
+    lag: tuple[float, str],
     recipe: Recipe,
 ) -> Provenance:
     """Return the record of a scan with references: one entry per step with its parameters, what it found, and its inputs."""
@@ -35,7 +35,7 @@ def record_of_references(
         },
         "defects": {"elements": [dict(count_flags(plan.repair.flags)) for plan in plans]},
         "pulse": _pulse_facts(pulses),
-        "registration": {"lag_lines": lag},
+        "registration": {"lag_lines": lag[0], "source": lag[1]},
     }
     inputs = {
         "offset": {"counts": sha256_array(scan.counts)} | {k: v for k, v in used.inputs.items() if k == "dark"},
@@ -46,7 +46,7 @@ def record_of_references(
 
 
 def record_of_image(
-    scan: RawScan, levels: list[AirLevel], quanta: list[float], pulses: Pulses, lag: float, recipe: Recipe
+    scan: RawScan, levels: list[AirLevel], quanta: list[float], pulses: Pulses, lag: tuple[float, str], recipe: Recipe
 ) -> Provenance:
     """Return the record of an air-normalised image."""
     found: dict[str, dict[str, Any]] = {
@@ -58,7 +58,7 @@ def record_of_image(
             "quantum": ["nominal" if air.quantum is None else "measured" for air in levels],
         },
         "pulse": _pulse_facts(pulses),
-        "registration": {"lag_lines": lag},
+        "registration": {"lag_lines": lag[0], "source": lag[1]},
     }
     inputs = {"open_beam": {"counts": sha256_array(scan.counts)}, "pulse": _monitor(scan, pulses)}
     return _record(scan.provenance, _IMAGE_STEPS, recipe, found, inputs)

@@ -38,12 +38,14 @@ def shared_errors(
     terms: dict[str, SystematicTerm] = {}
     for c, plan in enumerate(plans):
         share = abs(plan.shift)
+        # A pulse that was read in the image was read against this very level, whose error cancels.
+        level = 0.0 if pulses.source == "image" else level_sigma[c]
         # A resampled line holds parts of two pulses.
         blurred = pulses.sigma[c] * np.sqrt(share**2 + (1 - share) ** 2)
         terms[f"dark-{c}"] = SystematicTerm(dark[c], "x")
         terms[f"gain-{c}"] = SystematicTerm(_only(c, channels, plan.gain_error[:, None]), "x")
         terms[f"pulse-{c}"] = SystematicTerm(_only(c, channels, blurred[None]), "y")
-        terms[f"level-{c}"] = SystematicTerm(_only(c, channels, np.full((1, 1), level_sigma[c])), "xy")
+        terms[f"level-{c}"] = SystematicTerm(_only(c, channels, np.full((1, 1), level)), "xy")
     return terms
 
 
