@@ -46,7 +46,7 @@ def find_defects(calibration: Calibration, limits: Defects) -> Flags:
     dark_lines, air_lines = calibration.reference_lines
     for c in range(len(flags)):
         gain, dark_noise = calibration.gain[c], calibration.dark_noise[c]
-        around = median_filter(gain, min(SMOOTH_ELEMENTS, gain.size), mode="nearest")
+        around = median_filter(gain, min(SMOOTH_ELEMENTS, gain.size), mode="mirror")
         dead = gain < limits.dead_share * around
         _set(flags[c], dead, Quality.DEAD)
         offset = calibration.offset[c]

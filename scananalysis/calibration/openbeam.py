@@ -39,6 +39,7 @@ class AirLevel:
 _CLIPPED_SHARE = 0.25
 _BINS = 400
 _PROMINENCE = 0.3
+_WIDEST = 0.12
 
 
 def estimate_air(counts: NDArray[np.unsignedinteger[Any]], full_scale: int, limits: OpenBeam) -> AirLevel:
@@ -113,11 +114,15 @@ def highest_mode(counts: NDArray[np.unsignedinteger[Any]], full_scale: int, leas
     histogram, edges = np.histogram(values, bins=_BINS, range=(0.5 * top, top))
     middle = (edges[1:] + edges[:-1]) / 2
     smooth = gaussian_filter1d(histogram.astype(np.float64), 0.008 * _BINS / 0.5, mode="constant")
-    peaks, found = find_peaks(np.pad(smooth, 1), prominence=0)
-    for peak, prominence in sorted(zip(peaks - 1, found["prominences"], strict=True), reverse=True):
-        near = np.abs(middle - middle[peak]) < 0.025 * middle[peak]
-        if histogram[near].sum() >= least_share * counts.size and prominence >= _PROMINENCE * smooth[peak]:
-            return float(middle[peak])
+    peaks, found = find_peaks(np.pad(smooth, 1), prominence=0, width=0)
+    for peak, prominence, width in sorted(
+        zip(peaks - 1, found["prominences"], found["widths"], strict=True), reverse=True
+    ):
+        level = float(middle[peak])
+        near = np.abs(middle - level) < 0.025 * level
+        narrow = width * (edges[1] - edges[0]) < _WIDEST * level
+        if narrow and histogram[near].sum() >= least_share * counts.size and prominence >= _PROMINENCE * smooth[peak]:
+            return level
     return 0.0
 
 

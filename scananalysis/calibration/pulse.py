@@ -135,13 +135,17 @@ def from_image(
             number = kept.sum(axis=1)
             mean = (values * kept).sum(axis=1) / number
             strength[c, part] = mean
-            sigma[c, part] = noise[:, 0] / np.sqrt(number)
+            sigma[c, part] = 1 / np.sqrt(number)
             spreads[c, part] = noise[:, 0]
             known[c, part] = np.abs(mean - 1) < limits.band
     for c in range(channels):
         if known[c].any():
-            # Matter in front of some of the elements makes them disagree.
-            known[c] &= spreads[c] < 2 * np.median(spreads[c][known[c]])
+            # Matter in front of some of the elements makes them disagree, by more than a spread of so few is uncertain.
+            most = 1 + max(1.0, 6 / np.sqrt(open_elements[c].sum()))
+            typical = np.median(spreads[c][known[c]])
+            known[c] &= spreads[c] < most * typical
+            # The noise of one line's few elements is uncertain itself; that of all lines is not.
+            sigma[c] *= typical
     if limits.common and known.any():
         known[:] = known.all(axis=0)
         strength[:] = strength.mean(axis=0)

@@ -99,7 +99,8 @@ def _phase_slope(frequency: NDArray[np.floating], cross: NDArray[np.complexfloat
     """Return the lag that a cross spectrum shows: weighted least squares of phase = 2π f lag."""
     weight = np.abs(cross)
     phase = np.angle(cross)
-    return float((weight * frequency * phase).sum() / (2 * np.pi * (weight * frequency**2).sum()))
+    inertia = float((weight * frequency**2).sum())
+    return float((weight * frequency * phase).sum()) / (2 * np.pi * inertia) if inertia > 0 else 0.0
 
 
 def noise_area(shift: float) -> float:

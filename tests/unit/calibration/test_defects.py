@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+
+from scananalysis.calibration import Calibration
+from scananalysis.calibration.defects import find_defects, interpolate, plan_repair
+from scananalysis.calibration.recipe import Defects
+from scananalysis.core import Quality, RawScan, has
+from scananalysis.detectors import scanner
+
+SCANNER = scanner("cargo-6-4mv").binned(8, 8)
+ELEMENTS = SCANNER.elements
+LINES = 1000
+NOISE, QUANTUM = 3.0, 5.0
+
+
+def array(rng, density=0.01):
+    """References of an array with 1 % of dead, hot and flickering elements; what each element is."""
+    kind = np.zeros(ELEMENTS, int)
+    bad = rng.random(ELEMENTS) < density
+    kind[bad] = rng.integers(1, 4, bad.sum())
+    offset = 900 + rng.normal(0, 20, ELEMENTS)
+    gain = 40_000 * (1 + rng.normal(0, 0.02, ELEMENTS))
+    shape = (LINES, ELEMENTS)
+    pulse = 1 + rng.normal(0, 0.01, (LINES, 1))
+    dark = rng.normal(offset, NOISE, shape)
+    air = rng.normal(offset + gain * pulse, np.sqrt(QUANTUM * gain * pulse + NOISE**2))
+    air[:, kind == 1] = rng.normal(offset, NOISE, shape)[:, kind == 1]
+    dark[:, kind == 2] += 15_000
+    air[:, kind == 2] += 15_000
+    for element in np.flatnonzero(kind == 3):
+        # Five sigma, five per cent of the time.
+        jumps = rng.random(LINES) < 0.05
+        dark[jumps, element] += 5 * NOISE
+    return dark, air, kind
+
+
+def calibration_of(dark, air):
+    planes = [np.clip(np.rint(p), 0, 65535).astype(np.uint16)[None].repeat(2, 0) for p in (dark, air)]
+    counts = np.full((2, 4, ELEMENTS), 1000, np.uint16)
+    return Calibration.from_references(
+        RawScan(counts, scanner="cargo-6-4mv", binning=(8, 8), dark=planes[0], air=planes[1])
+    )
+
+
+def test_defects_are_found_with_hardly_a_false_one():
+    rng = np.random.default_rng(0)
+    found = {1: [], 2: [], 3: []}
+    false = []
+    for _ in range(50):
+        dark, air, kind = array(rng)
+        flagged = find_defects(calibration_of(dark, air), Defects())[0] != 0
+        for which, hits in found.items():
+            hits.extend(flagged[kind == which])
+        false.extend(flagged[kind == 0])
+    for which, hits in found.items():
+        assert len(hits) > 10
+        assert np.mean(hits) >= 0.99, which
+    assert np.mean(false) <= 0.001
+
+
+def test_each_defect_has_its_name():
+    rng = np.random.default_rng(1)
+    dark, air, kind = array(rng, density=0.0)
+    assert not kind.any()
+    air[:, 10] = dark[:, 10]
+    dark[:, 20] += 15_000
+    air[:, 20] += 15_000
+    dark[:, 30] = rng.normal(900, 5 * NOISE, LINES)
+    dark[rng.random(LINES) < 0.1, 40] += 12 * NOISE
+    air[:, 50] += rng.normal(0, 1200, LINES)
+    flags = find_defects(calibration_of(dark, air), Defects())[0]
+    for element, flag in ((10, Quality.DEAD), (20, Quality.HOT), (30, Quality.NOISY), (40, Quality.FLICKERING)):
+        assert has(flags[element], flag), element
+    assert has(flags[50], Quality.NOISY)
+    assert np.count_nonzero(flags) == 5
+    assert not find_defects(calibration_of(dark, air), Defects(enabled=False)).any()
+
+
+def test_few_reference_lines_give_no_false_defects():
+    rng = np.random.default_rng(2)
+    false = []
+    for _ in range(20):
+        dark, air, _ = array(rng, density=0.0)
+        false.extend(find_defects(calibration_of(dark[:16], air[:16]), Defects())[0] != 0)
+    assert np.mean(false) <= 0.001
+
+
+def test_interpolation_is_exact_on_a_slope_and_never_more_certain():
+    flags = np.zeros(9, np.uint32)
+    flags[[0, 4]] = Quality.DEAD.value
+    repair = plan_repair(flags)
+    transmission = np.tile(np.linspace(0.2, 1.0, 9, dtype=np.float32), (3, 1))
+    truth = transmission.copy()
+    transmission[:, [0, 4]] = -7
+    variance = np.full_like(transmission, 1e-4)
+    variance[:, [0, 4]] = 0
+    interpolate(repair, transmission, variance)
+    np.testing.assert_allclose(transmission[:, 4], truth[:, 4], rtol=1e-6)
+    assert (variance[:, 4] > 1e-4).all()
+    # At the end of the array only one neighbour is left.
+    np.testing.assert_allclose(transmission[:, 0], truth[:, 1], rtol=1e-6)
+    assert has(repair.flags[0], Quality.UNCORRECTABLE)
+    assert not has(repair.flags[4], Quality.UNCORRECTABLE)
+    assert has(repair.flags[[0, 4]], Quality.INTERPOLATED).all()
+
+
+def test_an_array_without_a_good_element_is_uncorrectable():
+    repair = plan_repair(np.full(5, Quality.DEAD.value, np.uint32))
+    assert has(repair.flags, Quality.UNCORRECTABLE).all()
+    assert repair.bad.size == 0
+
+
+@pytest.mark.parametrize("ratio", [1.0, 0.5])
+def test_limits_below_one_are_refused(ratio):
+    with pytest.raises(ValueError, match="noisy_ratio"):
+        Defects(noisy_ratio=ratio)
