@@ -6,5 +6,15 @@ from scananalysis.calibration.record import replay
 from scananalysis.calibration.references import Calibration
 from scananalysis.calibration.stepwedge import StepWedge
 from scananalysis.calibration.store import load_calibration, save_calibration
+from scananalysis.calibration.stream import Stream
 
-__all__ = ["Calibration", "Recipe", "StepWedge", "calibrate", "load_calibration", "replay", "save_calibration"]
+__all__ = [
+    "Calibration",
+    "Recipe",
+    "StepWedge",
+    "Stream",
+    "calibrate",
+    "load_calibration",
+    "replay",
+    "save_calibration",
+]

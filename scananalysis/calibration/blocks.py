@@ -228,10 +228,26 @@ def _transpose(block: NDArray[Any], out: NDArray[Any]) -> None:
         np.copyto(out, block.T)
 
 
-def run_channel(plan: ChannelPlan, lines: Lines, limits: Logarithm, out: Planes, block_lines: int) -> None:
-    """Take all lines of a channel from counts to attenuation, block by block."""
+def run_channel(
+    plan: ChannelPlan, lines: Lines, limits: Logarithm, out: Planes, block_lines: int, part: slice | None = None
+) -> None:
+    """Take lines of a channel from counts to attenuation, block by block.
+
+    Parameters
+    ----------
+    plan : ChannelPlan
+    lines : Lines
+    limits : Logarithm
+    out : Planes
+        Of the lines of ``part``.
+    block_lines : int
+    part : slice, optional
+        Lines to work on, all by default; the others are their neighbours, and the first and last line of ``lines`` are the
+        ends of the scan where they belong to ``part``.
+    """
     total = len(lines.counts)
-    for start in range(0, total, block_lines):
-        stop = min(start + block_lines, total)
+    first, last, _ = (part or slice(None)).indices(total)
+    for start in range(first, last, block_lines):
+        stop = min(start + block_lines, last)
         before, after = min(start, 1), min(total - stop, 1)
-        run_block(plan, lines[start - before : stop + after], before, after, limits, out[start:stop])
+        run_block(plan, lines[start - before : stop + after], before, after, limits, out[start - first : stop - first])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -11,22 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scananalysis.calibration import pulse as pulses
-from scananalysis.calibration.blocks import (
-    BLOCK_LINES,
-    ChannelPlan,
-    Lines,
-    Planes,
-    dropped,
-    find_repeats,
-    run_channel,
-    transmission_of,
-)
+from scananalysis.calibration.blocks import BLOCK_LINES, ChannelPlan, transmission_of
 from scananalysis.calibration.openbeam import air_level
 from scananalysis.calibration.plan import plan_of_image, plans_of, shifts_of
 from scananalysis.calibration.recipe import Recipe
 from scananalysis.calibration.record import record_of_image, record_of_references
 from scananalysis.calibration.references import Calibration
 from scananalysis.calibration.registration import line_shift, noise_area
+from scananalysis.calibration.run import Done, run
 from scananalysis.calibration.terms import shared_errors
 from scananalysis.core import CalibrationError, Quality, Radiograph, RawScan, SystematicTerm
 from scananalysis.detectors import scanner as find_scanner
@@ -109,7 +99,7 @@ def _from_references(
     lag, lag_source = line_shift(scan, interlaced=scanner.pulse.interlaced, line_pitch_mm=scanner.line_pitch_mm)
     plans = plans_of(used, scanner, lag, recipe)
     found = pulses_of(scan, scanner, used, plans, recipe)
-    done = run(scan, plans, found, recipe, Quality.GOOD, block_lines)
+    done = run(scan.counts, plans, found, recipe, block_lines)
     record = record_of_references(scan, used, plans, found, (lag, lag_source), recipe)
     terms = shared_errors(plans, found, done.dark, used.level_sigma)
     return radiograph(scan, scanner, done, plans, terms, used.curves, record)
@@ -124,7 +114,7 @@ def _from_image(scan: RawScan, scanner: Scanner, recipe: Recipe, block_lines: in
     plans = tuple(plan for plan, _ in made)
     found = pulses_of(scan, scanner, None, plans, recipe)
     flags = Quality.NO_DARK | (Quality.AIR_ESTIMATED if scan.air_level is None else Quality.GOOD)
-    done = run(scan, plans, found, recipe, flags, block_lines)
+    done = run(scan.counts, plans, found, recipe, block_lines, everywhere=flags)
     record = record_of_image(scan, levels, [quantum for _, quantum in made], found, (lag, lag_source), recipe)
     terms: dict[str, SystematicTerm] = {}
     for c, air in enumerate(levels):
@@ -168,69 +158,6 @@ def pulses_of(
     # Where the file stores nothing above its air level, the mean of the open beam says nothing of the pulse.
     usable = np.stack([(plan.repair.flags == 0) & (plan.clipped_at is None) for plan in plans])
     return pulses.from_image(transmission, scan.shape, usable, fluctuation, recipe.pulse)
-
-
-@dataclass(frozen=True, eq=False)
-class Done:
-    """Planes of all channels, (channel, element, line), and the effect of the dark level's error for each channel."""
-
-    attenuation: NDArray[np.float32]
-    variance: NDArray[np.float32]
-    quality: NDArray[np.uint32]
-    dark: tuple[NDArray[np.float32], ...]
-
-
-def run(
-    scan: RawScan,
-    plans: tuple[ChannelPlan, ...],
-    found: pulses.Pulses,
-    recipe: Recipe,
-    everywhere: Quality,
-    block_lines: int,
-) -> Done:
-    """Run the steps on all pixels.
-
-    Parameters
-    ----------
-    scan : RawScan
-    plans : tuple of ChannelPlan
-    found : Pulses
-    recipe : Recipe
-    everywhere : Quality
-        Flags of every pixel.
-    block_lines : int
-    """
-    channels, lines, elements = scan.shape
-    shape = (channels, elements, lines)
-    alpha, variance = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    quality = np.empty(shape, np.uint32)
-    # Zero in the other channels, whose pages are never touched.
-    dark = tuple(np.zeros(shape, np.float32) for _ in plans)
-
-    def one(c: int) -> None:
-        plan = plans[c]
-        repeats = find_repeats(scan.counts[c]) if plan.finds_repeats else np.zeros(lines, bool)
-        source = lines_of(scan.counts[c], found, c, repeats, everywhere)
-        run_channel(plan, source, recipe.logarithm, Planes(alpha[c], variance[c], quality[c], dark[c][c]), block_lines)
-
-    # NumPy and OpenCV let go of the interpreter while they work; the channels do not meet.
-    with ThreadPoolExecutor(channels) as pool:
-        list(pool.map(one, range(channels)))
-    return Done(alpha, variance, quality, dark)
-
-
-def lines_of(
-    counts: NDArray[np.unsignedinteger[Any]],
-    found: pulses.Pulses,
-    c: int,
-    repeats: NDArray[np.bool_],
-    everywhere: Quality,
-) -> Lines:
-    """Return the lines of channel ``c`` with their pulses and flags."""
-    flags = dropped(repeats | found.lost[c])
-    flags |= np.uint32(everywhere.value)
-    flags[~found.known[c]] |= np.uint32(Quality.NO_MONITOR.value)
-    return Lines(counts, (1 / found.strength[c]).astype(np.float32), flags)
 
 
 def radiograph(

@@ -166,7 +166,19 @@ class Calibration:
         ------
         CalibrationError
         """
-        found = (scan.scanner, tuple(scan.binning), (scan.shape[0], scan.shape[2]))
+        moment = acquired(scan) if self.valid_from or self.valid_until else None
+        self.check(scan.scanner, scan.binning, (scan.shape[0], scan.shape[2]), moment or now)
+
+    def check(
+        self, scanner: str, binning: tuple[int, int], shape: tuple[int, int], moment: datetime | None = None
+    ) -> None:
+        """Refuse another scanner, binning, number of channels and elements, or moment (now by default).
+
+        Raises
+        ------
+        CalibrationError
+        """
+        found = (scanner, tuple(binning), shape)
         expected = (self.scanner, tuple(self.binning), self.offset.shape)
         for name, a, b in zip(("scanner", "binning", "channels and elements"), found, expected, strict=True):
             if a != b:
@@ -175,17 +187,16 @@ class Calibration:
                 )
         if self.valid_from is None and self.valid_until is None:
             return
-        moment = acquired(scan) or now or datetime.now(UTC)
-        for limit, outside, word in (
-            (self.valid_from, self.valid_from is not None and moment < self.valid_from, "from"),
-            (self.valid_until, self.valid_until is not None and moment > self.valid_until, "until"),
-        ):
-            if outside and limit is not None:
-                raise CalibrationError(
-                    f"scan of {moment.isoformat(timespec='seconds')}",
-                    expected=f"one {word} {limit.isoformat(timespec='seconds')}, for which the calibration set holds",
-                    remedy="build a set from new references, or state when the scan was taken (metadata acquired)",
-                )
+        moment = moment or datetime.now(UTC)
+        early = self.valid_from is not None and moment < self.valid_from
+        late = self.valid_until is not None and moment > self.valid_until
+        limit = self.valid_from if early else self.valid_until
+        if (early or late) and limit is not None:
+            raise CalibrationError(
+                f"scan of {moment.isoformat(timespec='seconds')}",
+                expected=f"one {'from' if early else 'until'} {limit.isoformat(timespec='seconds')}, for which the calibration set holds",
+                remedy="build a set from new references, or state when the scan was taken (metadata acquired)",
+            )
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the set as one HDF5 file; see `load`."""

@@ -30,7 +30,7 @@ def test_gain_and_its_error():
 
 
 def test_worth_of_a_quantum_follows_the_elements_gain():
-    dark, air, monitor, gain, electronic = references(lines=2000)
+    dark, air, monitor, _, electronic = references(lines=2000)
     found = open_beam(air, dark_level(dark), monitor)
     assert found.quantum[0] == pytest.approx(6.0, rel=0.03)
     each = quantum_of_elements(found.quantum, found.gain)[0]
