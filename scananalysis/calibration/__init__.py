@@ -1,6 +1,7 @@
 """From counts to attenuation: offset, gain, pulse, defects, registration, logarithm, each with its uncertainty."""
 
 from scananalysis.calibration.chain import calibrate
+from scananalysis.calibration.check import CheckResult, check_calibration
 from scananalysis.calibration.recipe import Recipe
 from scananalysis.calibration.record import replay
 from scananalysis.calibration.references import Calibration
@@ -10,10 +11,12 @@ from scananalysis.calibration.stream import Stream
 
 __all__ = [
     "Calibration",
+    "CheckResult",
     "Recipe",
     "StepWedge",
     "Stream",
     "calibrate",
+    "check_calibration",
     "load_calibration",
     "replay",
     "save_calibration",
