@@ -8,16 +8,19 @@ from scananalysis.calibration.references import Calibration
 from scananalysis.calibration.stepwedge import StepWedge
 from scananalysis.calibration.store import load_calibration, save_calibration
 from scananalysis.calibration.stream import Stream
+from scananalysis.calibration.wedge import ReferenceWedge, measure_wedge
 
 __all__ = [
     "Calibration",
     "CheckResult",
     "Recipe",
+    "ReferenceWedge",
     "StepWedge",
     "Stream",
     "calibrate",
     "check_calibration",
     "load_calibration",
+    "measure_wedge",
     "replay",
     "save_calibration",
 ]
