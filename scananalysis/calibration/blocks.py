@@ -86,19 +86,20 @@ class Lines:
     Parameters
     ----------
     counts : ndarray of unsigned integer, (line, element)
-    inverse_pulse : ndarray of float32, (line,)
-        One over the strength of the pulse.
+    inverse_pulse, pulse_sigma : ndarray of float32, (line,)
+        One over the strength of the pulse, and the relative error of that strength.
     flags : ndarray of uint32, (line,)
         Flags of every line.
     """
 
     counts: Counts
     inverse_pulse: Float32
+    pulse_sigma: Float32
     flags: NDArray[np.uint32]
 
     def __getitem__(self, part: slice) -> Lines:
         """Return a part of the lines."""
-        return Lines(self.counts[part], self.inverse_pulse[part], self.flags[part])
+        return Lines(self.counts[part], self.inverse_pulse[part], self.pulse_sigma[part], self.flags[part])
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,8 +130,9 @@ def transmission_of(plan: ChannelPlan, counts: Counts, inverse_pulse: Float32) -
         import cv2
 
         # One pass from integers to float32 differences; NumPy needs a converted copy first.
+        native = np.ascontiguousarray(counts, counts.dtype.newbyteorder("="))
         offset = np.broadcast_to(plan.offset, counts.shape)
-        signal = np.asarray(cv2.subtract(counts, np.ascontiguousarray(offset), dtype=cv2.CV_32F), np.float32)
+        signal = np.asarray(cv2.subtract(native, np.ascontiguousarray(offset), dtype=cv2.CV_32F), np.float32)
     else:
         signal = (counts - plan.offset.astype(np.float64)).astype(np.float32)
     signal = signal.reshape(counts.shape)
@@ -179,7 +181,8 @@ def run_block(plan: ChannelPlan, lines: Lines, before: int, after: int, limits: 
     shift_lines(transmission, variance, quality, plan.shift)
     # Context lines have done their part; their own results belong to other blocks.
     transmission, variance, quality = transmission[inner], variance[inner], quality[inner]
-    alpha = attenuate(transmission, variance, quality, plan.zero_noise, limits)
+    shared = (plan.gain_error, lines.pulse_sigma[inner])
+    alpha = attenuate(transmission, variance, quality, plan.zero_noise, limits, shared)
     dark = plan.dark_error * lines.inverse_pulse[inner, None]
     dark /= transmission
     if plan.lost_signal.any():

@@ -140,6 +140,8 @@ def pulses_of(
     fluctuation = used.monitor_sigma if used is not None and measured else np.full(channels, nominal)
     if not recipe.pulse.enabled:
         return pulses.unknown((channels, lines), fluctuation)
+    if nominal == 0 and not scanner.pulse.monitor:
+        return pulses.steady((channels, lines))
     has_monitor = scan.monitor is not None and used is not None and used.has_monitor
     if recipe.pulse.source == "monitor" and not has_monitor:
         missing = "scan" if scan.monitor is None else "calibration"

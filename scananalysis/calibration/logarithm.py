@@ -41,7 +41,12 @@ def mark_starved(transmission: Float32, quality: NDArray[np.uint32], zero_noise:
 
 
 def attenuate(
-    transmission: Float32, variance: Float32, quality: NDArray[np.uint32], zero_noise: Float32, limits: Logarithm
+    transmission: Float32,
+    variance: Float32,
+    quality: NDArray[np.uint32],
+    zero_noise: Float32,
+    limits: Logarithm,
+    shared: tuple[Float32, Float32] | None = None,
 ) -> Float32:
     """Return the attenuation, and turn the variance of transmission into that of attenuation in place.
 
@@ -54,6 +59,8 @@ def attenuate(
     zero_noise : ndarray of float32, (element,)
         1-σ noise of transmission without beam.
     limits : Logarithm
+    shared : (ndarray of float32 (element,), ndarray of float32 (line,)), optional
+        Relative shared errors of gain and pulse; noise and these together say what is brighter than the open beam.
 
     Returns
     -------
@@ -79,6 +86,9 @@ def attenuate(
     above = transmission - np.float32(1)
     above *= np.abs(above)
     too_bright = above > np.float32(limits.negative_sigmas**2) * variance
+    if shared is not None and too_bright.any():
+        gain, pulse = shared
+        too_bright &= above > np.float32(limits.negative_sigmas**2) * (variance + gain**2 + pulse[:, None] ** 2)
     if too_bright.any():
         quality[too_bright] |= _NEGATIVE
     variance /= transmission

@@ -35,14 +35,14 @@ class Pulses:
     known : ndarray of bool, (channel, line)
     lost : ndarray of bool, (channel, line)
         The monitor saw no pulse.
-    source : {"monitor", "image", "none"}
+    source : {"monitor", "image", "steady", "none"}
     """
 
     strength: Float32
     sigma: Float32
     known: NDArray[np.bool_]
     lost: NDArray[np.bool_]
-    source: Literal["monitor", "image", "none"]
+    source: Literal["monitor", "image", "steady", "none"]
 
 
 def unknown(shape: tuple[int, int], fluctuation: NDArray[np.float64]) -> Pulses:
@@ -56,6 +56,19 @@ def unknown(shape: tuple[int, int], fluctuation: NDArray[np.float64]) -> Pulses:
     nothing = np.zeros(shape, bool)
     sigma = np.broadcast_to(fluctuation[:, None], shape).astype(np.float32)
     return Pulses(np.ones(shape, np.float32), sigma, nothing, nothing, "none")
+
+
+def steady(shape: tuple[int, int]) -> Pulses:
+    """Return the pulses of a source that does not fluctuate (a radioactive one).
+
+    Examples
+    --------
+    >>> steady((1, 2)).known.all()
+    np.True_
+    """
+    return Pulses(
+        np.ones(shape, np.float32), np.zeros(shape, np.float32), np.ones(shape, bool), np.zeros(shape, bool), "steady"
+    )
 
 
 def from_monitor(
@@ -113,7 +126,8 @@ def from_image(
     Notes
     -----
     An element counts as open when it reads within ``band`` of 1 in 95 of 100 lines, in a row that reaches one end of the array (the
-    sky above the load, not a gap inside it). Lines on which these elements disagree by more than their noise are left alone.
+    sky above the load, not a gap inside it). Lines on which these elements disagree by more than their noise are left alone, and
+    so are all where the pulse would be known less well than the beam is steady.
     """
     channels, lines, _ = shape
     found = unknown((channels, lines), fluctuation)
@@ -146,6 +160,8 @@ def from_image(
             known[c] &= spreads[c] < most * typical
             # The noise of one line's few elements is uncertain itself; that of all lines is not.
             sigma[c] *= typical
+    # A pulse that is known less well than the beam is steady would add noise.
+    known &= sigma < fluctuation[:, None]
     if limits.common and known.any():
         known[:] = known.all(axis=0)
         strength[:] = strength.mean(axis=0)

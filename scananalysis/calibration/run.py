@@ -66,7 +66,7 @@ def run(
         flags = dropped(seen[c] | pulses.lost[c])
         flags |= np.uint32(everywhere.value)
         flags[~pulses.known[c]] |= np.uint32(Quality.NO_MONITOR.value)
-        source = Lines(counts[c], (1 / pulses.strength[c]).astype(np.float32), flags)
+        source = Lines(counts[c], (1 / pulses.strength[c]).astype(np.float32), pulses.sigma[c], flags)
         out = Planes(alpha[c], variance[c], quality[c], dark[c][c])
         run_channel(plans[c], source, recipe.logarithm, out, block_lines, part)
 

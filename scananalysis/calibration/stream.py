@@ -76,7 +76,9 @@ class Stream:
         binned = binning if isinstance(scanner, str) else used.binning
         used.check(found.name, binned, (len(found.channels), found.elements), moment)
         self._scanner, self._used, self._recipe = found, used, recipe or Recipe.for_scanner(found)
-        wants_image = self._recipe.pulse.source == "image" or not used.has_monitor
+        self._nominal = float(np.hypot(found.pulse.fluctuation_common, found.pulse.fluctuation_channel))
+        self._steady = self._nominal == 0 and not found.pulse.monitor
+        wants_image = not self._steady and (self._recipe.pulse.source == "image" or not used.has_monitor)
         if self._recipe.pulse.enabled and wants_image:
             raise CalibrationError(
                 "pulses from the image are a step over the whole scan",
@@ -127,7 +129,7 @@ class Stream:
                 f"block of {counts.dtype} with shape {counts.shape}",
                 expected=f"unsigned integers of shape ({channels}, n, {elements})",
             )
-        if monitor is None and self._recipe.pulse.enabled:
+        if monitor is None and self._recipe.pulse.enabled and not self._steady:
             raise CalibrationError(
                 "block without monitor readings", expected=f"({channels}, {counts.shape[1]}) of them"
             )
@@ -211,9 +213,10 @@ class Stream:
     def _pulses(self) -> pulses.Pulses:
         used = self._used
         if not self._recipe.pulse.enabled:
-            nominal = float(np.hypot(self._scanner.pulse.fluctuation_common, self._scanner.pulse.fluctuation_channel))
-            spread = np.full(len(self._plans), nominal) if used.has_monitor else used.monitor_sigma
+            spread = np.full(len(self._plans), self._nominal) if used.has_monitor else used.monitor_sigma
             return pulses.unknown((len(self._plans), self._counts.shape[1]), spread)
+        if self._steady:
+            return pulses.steady((len(self._plans), self._counts.shape[1]))
         return pulses.from_monitor(
             self._monitor, used.air_monitor, used.monitor_sigma, common=self._recipe.pulse.common
         )

@@ -89,6 +89,16 @@ def test_dropped_lines_are_flagged():
     assert not has(none.quality, Quality.DROPPED_LINE).any()
 
 
+def test_a_radioactive_source_needs_no_monitor():
+    gamma = scanner("gamma-co60").binned(2, 2)
+    scan = render(SCENE, gamma, seed=3).scan
+    assert scan.monitor is None
+    radiograph = calibrate(scan)
+    assert not has(radiograph.quality, Quality.NO_MONITOR).any()
+    assert radiograph.provenance.find("calibration.pulse").parameters["found"]["source"] == "steady"
+    assert (radiograph.systematic["pulse-0"].effect == 0).all()
+
+
 def test_without_a_monitor_and_without_sky_every_pixel_says_so():
     everywhere = Scene((Piece(Box((-100, 1700), (-2000, 9000), (5900, 6000)), Matter.of("steel"), 7.85),), 1600.0)
     scan = render(everywhere, SCANNER, seed=3).scan

@@ -38,6 +38,14 @@ def test_brighter_than_the_open_beam_is_flagged_beyond_noise_only():
     np.testing.assert_array_equal(has(quality, Quality.NEGATIVE), [False, True])
 
 
+def test_shared_errors_count_for_what_is_brighter_than_the_open_beam():
+    transmission = np.full((2, 2), 1.006, np.float32)
+    quality = np.zeros((2, 2), np.uint32)
+    shared = (np.array([0, 2e-3], np.float32), np.array([0, 2e-3], np.float32))
+    attenuate(transmission, np.full((2, 2), 1e-6, np.float32), quality, np.full(2, 1e-4, np.float32), LIMITS, shared)
+    np.testing.assert_array_equal(has(quality, Quality.NEGATIVE), [[True, False], [False, False]])
+
+
 def test_bias_of_the_log_of_starved_pixels_is_half_their_variance():
     rng = np.random.default_rng(0)
     truth, sigma = 0.01, 0.002

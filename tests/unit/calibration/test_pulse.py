@@ -80,3 +80,9 @@ def test_a_monitor_without_pulse_marks_a_lost_line():
     np.testing.assert_array_equal(found.lost, [[False, True, True], [False] * 3])
     np.testing.assert_array_equal(found.known, ~found.lost)
     assert np.isfinite(found.strength).all()
+
+
+def test_a_steady_beam_is_left_alone():
+    seen, _ = picture(noise=0.2)
+    # 20 elements of 20 % noise tell the pulse within 4 %, which is more than it fluctuates.
+    assert not found_in(seen, band=0.45).known.any()
