@@ -98,6 +98,11 @@ class Repair:
     share: NDArray[np.float32]
     flags: Flags
 
+    @property
+    def variance_weights(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Weights of the neighbours' variances in that of an interpolated pixel, see `interpolate`."""
+        return (2 - self.share) ** 2 - 1, (1 + self.share) ** 2 - 1
+
 
 def plan_repair(flags: Flags) -> Repair:
     """Return how the bad elements of one channel are interpolated.
@@ -141,12 +146,15 @@ def interpolate(repair: Repair, transmission: NDArray[np.float32], variance: NDA
 
     Notes
     -----
-    The variance is the mean of the neighbours' (interpolation averages noise, which is not credited) plus the square of half
-    the step between them, which is what the interpolation may miss.
+    An interpolated pixel repeats the noise of its neighbours. Its variance is set such that the mean of a region that holds all three
+    has the right error when all pixels are taken as independent: with weights 1 − s and s, (2 − s)² − 1 times the variance of one
+    and (1 + s)² − 1 times that of the other, five times its own noise for s = ½. The square of half the step between the
+    neighbours, which is what the interpolation may miss, is added.
     """
     if repair.bad.size == 0:
         return
     below, above = transmission[:, repair.low], transmission[:, repair.high]
     step = (above - below) / 2
     transmission[:, repair.bad] = (1 - repair.share) * below + repair.share * above
-    variance[:, repair.bad] = (variance[:, repair.low] + variance[:, repair.high]) / 2 + step * step
+    first, second = repair.variance_weights
+    variance[:, repair.bad] = first * variance[:, repair.low] + second * variance[:, repair.high] + step * step

@@ -88,27 +88,28 @@ def _plan(
 ) -> ChannelPlan:
     lit = element.gain > 0
     inverse = np.where(lit, 1 / np.where(lit, element.gain, 1), 0)
-    good = (flags == 0) & lit
+    repair = plan_repair(flags)
+    zero_noise = np.where(lit, element.dark_noise * inverse, 0)
+    zero_noise[repair.bad] = np.maximum(zero_noise[repair.low], zero_noise[repair.high])
 
-    def from_good(values: Float64) -> NDArray[np.float32]:
-        """Give a bad element the error of the elements it is interpolated from."""
-        if not good.any():
-            return np.where(lit, values, 0).astype(np.float32)
-        where = np.arange(values.size)
-        return np.where(good, values, np.interp(where, where[good], values[good])).astype(np.float32)
+    def error(values: Float64) -> NDArray[np.float32]:
+        """Give an interpolated element the error that makes means over it and its neighbours right, as for noise."""
+        found = np.where(lit, values * inverse, 0)
+        first, second = repair.variance_weights
+        found[repair.bad] = np.sqrt(first * found[repair.low] ** 2 + second * found[repair.high] ** 2)
+        return found.astype(np.float32)
 
-    zero_noise = from_good(element.dark_noise * inverse)
     return ChannelPlan(
         offset=element.offset.astype(np.float32),
         inverse_gain=inverse.astype(np.float32),
         dark_variance=((element.dark_noise * inverse) ** 2).astype(np.float32),
         quantum=(element.quantum * inverse).astype(np.float32),
         growth=growth,
-        repair=plan_repair(flags),
+        repair=repair,
         lost_signal=~lit & (flags == 0),
-        zero_noise=zero_noise,
-        dark_error=from_good(element.offset_sigma * inverse),
-        gain_error=from_good(element.gain_sigma * inverse),
+        zero_noise=zero_noise.astype(np.float32),
+        dark_error=error(element.offset_sigma),
+        gain_error=error(element.gain_sigma),
         full_scale=full_scale,
         clipped_at=None,
         shift=shift,

@@ -1,0 +1,27 @@
+import numpy as np
+import pytest
+
+from scananalysis.calibration.noise import growth, growth_polynomial, nominal_quantum
+from scananalysis.detectors import scanner, scanners
+
+
+@pytest.mark.parametrize("name", scanners())
+def test_polynomial_follows_the_curve(name):
+    for beam in scanner(name).beams():
+        attenuation, worth = growth(beam)
+        found = np.polyval(growth_polynomial(beam), np.exp(-attenuation.astype(float) / 4))
+        np.testing.assert_allclose(found, worth, rtol=0.02)
+        assert found[0] == pytest.approx(1.0, abs=1e-9)
+
+
+def test_a_harder_beam_is_worth_more_per_quantum():
+    _, worth = growth(scanner("cargo-6-4mv").beams()[0])
+    assert np.all(np.diff(worth) > -1e-4)
+    assert worth[-1] == pytest.approx(2.1, abs=0.2)
+
+
+def test_nominal_quantum_falls_with_the_photons_of_a_binned_pixel():
+    one = nominal_quantum("cargo-6-4mv", 0, 50_000, (1, 1))
+    assert nominal_quantum("cargo-6-4mv", 0, 50_000, (4, 4)) == pytest.approx(one / 16)
+    # More photons than are detected would carry a smaller one.
+    assert one > 50_000 / 1.6e5
