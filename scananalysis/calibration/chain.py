@@ -58,7 +58,8 @@ def calibrate(
     Raises
     ------
     CalibrationError
-        References are missing, the set belongs to another scanner or time, or no open beam is found.
+        References are missing, the set belongs to another scanner or time or was given for a scan that is air-normalised
+        already, or no open beam is found.
 
     Examples
     --------
@@ -78,6 +79,12 @@ def calibrate(
             f"scan has {scan.shape[0]} channels", expected=f"{len(scanner.channels)} as scanner {scan.scanner}"
         )
     if scan.stage == "air-normalised":
+        if calibration is not None:
+            raise CalibrationError(
+                "scan is air-normalised, and a calibration set was given",
+                expected="a raw scan with a set, or an air-normalised one without",
+                remedy="leave the set out, or name the right stage in the layout",
+            )
         return _from_image(scan, scanner.with_elements(scan.shape[2]), recipe, block_lines)
     if scan.shape[2] != scanner.elements:
         raise CalibrationError(

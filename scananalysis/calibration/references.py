@@ -15,6 +15,7 @@ from scananalysis.calibration.gain import open_beam
 from scananalysis.calibration.noise import nominal_quantum
 from scananalysis.calibration.offset import dark_level
 from scananalysis.core import CalibrationError, RawScan, sha256_array
+from scananalysis.detectors import scanner as find_scanner
 
 Float64 = NDArray[np.float64]
 
@@ -95,7 +96,7 @@ class Calibration:
         Raises
         ------
         CalibrationError
-            A reference is missing or too short, or shows no beam.
+            A reference is missing, too short or saturated, or shows no beam.
         """
         missing = [name for name in ("dark", "air") if getattr(scan, name) is None]
         if scan.dark is None or scan.air is None:
@@ -108,6 +109,19 @@ class Calibration:
         if min(lines) < LEAST_LINES:
             raise CalibrationError(
                 f"{lines[0]} dark and {lines[1]} open-beam lines", expected=f"at least {LEAST_LINES} of each"
+            )
+        if scan.air_monitor is not None and not np.all(np.isfinite(scan.air_monitor) & (scan.air_monitor > 0)):
+            raise CalibrationError(
+                "the beam monitor reads nothing on some open-beam lines",
+                expected="positive readings",
+                remedy="leave those lines out of the reference",
+            )
+        full_scale = find_scanner(scan.scanner).readout.full_scale_counts
+        if np.any(np.median(scan.air, axis=(1, 2)) >= full_scale):
+            raise CalibrationError(
+                "open-beam lines are saturated",
+                expected=f"readings below {full_scale}",
+                remedy="take the reference with less beam or gain",
             )
         dark = dark_level(scan.dark)
         level = open_beam(scan.air, dark, scan.air_monitor)

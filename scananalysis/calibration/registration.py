@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from scananalysis.core import Quality, RawScan
+from scananalysis.core import CalibrationError, Quality, RawScan
 
 _INTERPOLATED = np.uint32(Quality.INTERPOLATED.value)
 
@@ -33,11 +33,22 @@ def line_shift(scan: RawScan, *, interlaced: bool, line_pitch_mm: float) -> tupl
     source : {"none", "positions", "image", "scanner"}
         Recorded positions; else, for an air-normalised image, whose direction of travel a file need not keep, the image
         itself; else the scanner's timing.
+
+    Raises
+    ------
+    CalibrationError
+        Recorded positions are more than a line apart or not finite.
     """
     if scan.shape[0] != 2:
         return 0.0, "none"
     if scan.position_mm is not None:
         lag = float(np.median(scan.position_mm[1] - scan.position_mm[0]))
+        if not np.isfinite(lag) or abs(lag) > _LARGEST_LAG * line_pitch_mm:
+            raise CalibrationError(
+                f"low-energy lines stand {lag:.1f} mm after the high-energy ones",
+                expected=f"at most one line ({line_pitch_mm:g} mm) apart",
+                remedy="check the recorded positions, or leave them out",
+            )
         # A millionth of a line is below anything that matters; rounding makes a stream and a whole file agree to the bit.
         return round(lag / line_pitch_mm, 6), "positions"
     if not interlaced:

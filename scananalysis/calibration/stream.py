@@ -27,8 +27,8 @@ class Stream:
     """Calibration of a scan that is still being taken.
 
     Only causal steps can run: the pulse must come from the monitor, since the open beam is looked for in the whole image. A result
-    lags one line behind where energies are registered, else none. May be fed from several threads; lines count in the order of the
-    calls.
+    lags one line behind where energies are registered (by the scanner's timing), else none. May be fed from several threads; lines
+    count in the order of the calls.
 
     Parameters
     ----------

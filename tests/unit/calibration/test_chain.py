@@ -176,6 +176,11 @@ def test_open_beam_is_found_and_said_so():
     ] == pytest.approx(15, rel=0.1)
 
 
+def test_a_set_for_an_image_that_is_normalised_already_is_refused(simulated):
+    with pytest.raises(CalibrationError, match="scan is air-normalised"):
+        calibrate(air_normalised(), Calibration.from_references(simulated.scan))
+
+
 def test_without_any_open_beam_it_is_refused():
     scan = air_normalised()
     dark = dataclasses.replace(

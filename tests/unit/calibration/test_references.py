@@ -30,6 +30,16 @@ def test_too_few_lines_are_refused():
         Calibration.from_references(scan_of(lines=7))
 
 
+def test_references_that_say_nothing_are_refused():
+    scan = scan_of()
+    with pytest.raises(CalibrationError, match="saturated"):
+        Calibration.from_references(dataclasses.replace(scan, air=np.full_like(scan.air, 65_535)))
+    monitor = np.ones((2, 60), np.float32)
+    monitor[1, 3] = 0
+    with pytest.raises(CalibrationError, match="monitor reads nothing"):
+        Calibration.from_references(dataclasses.replace(scan, air_monitor=monitor))
+
+
 def test_few_quanta_measured_means_nominal_ones_and_the_record_says_so():
     narrow = Calibration.from_references(scan_of())
     assert narrow.metadata["quantum"] == ["measured", "measured"]

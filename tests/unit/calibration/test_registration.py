@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from scananalysis.calibration.registration import lag_of_image, line_shift, noise_area, shift_lines
-from scananalysis.core import Quality, RawScan, has
+from scananalysis.core import CalibrationError, Quality, RawScan, has
 
 
 def test_stated_noise_area_is_the_real_one():
@@ -47,6 +47,13 @@ def test_lag_is_known_from_positions_then_from_the_scanner():
     assert line_shift(scan_of(), interlaced=True, line_pitch_mm=5.0) == (0.5, "scanner")
     assert line_shift(scan_of(), interlaced=False, line_pitch_mm=5.0) == (0.0, "none")
     assert line_shift(scan_of(stage="air-normalised"), interlaced=True, line_pitch_mm=5.0) == (0.0, "image")
+
+
+@pytest.mark.parametrize("lag_mm", [12.0, -12.0, np.nan])
+def test_positions_that_cannot_be_are_refused(lag_mm):
+    position = np.arange(40) * 5.0 + np.array([[0.0], [lag_mm]])
+    with pytest.raises(CalibrationError, match="at most one line"):
+        line_shift(scan_of(position_mm=position), interlaced=True, line_pitch_mm=5.0)
 
 
 def picture(lag, seed=0):
