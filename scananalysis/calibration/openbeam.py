@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
-from scipy.signal import find_peaks
 
 from scananalysis.core import CalibrationError, RawScan
 
@@ -107,6 +106,9 @@ def highest_mode(counts: NDArray[np.unsignedinteger[Any]], full_scale: int, leas
     >>> round(highest_mode(np.concatenate([walls, sky]).astype(np.uint16), 65_535, 0.002) / 1000)
     63
     """
+    # A third of a second to load, and needed for images without references only.
+    from scipy.signal import find_peaks
+
     values = counts[(counts < 0.998 * full_scale) & (counts > 0)]
     if values.size == 0:
         return 0.0
