@@ -30,5 +30,5 @@ def command(as_json: Json = False, quiet: Quiet = False, debug: Debug = False, d
     )
     output.table(
         ["layout", "what", "stage", "scanner"],
-        [[name, layout.title, layout.stage, layout.scanner] for name, layout in described.items()],
+        [[name, layout.title, layout.stage, layout.scanner or "–"] for name, layout in described.items()],
     )

@@ -1,16 +1,14 @@
-"""`read`, `write`, `info` and `convert`: the door between files and scans."""
+"""`read`, `write` and `read_truth`: the door between files and scans."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from scananalysis.core import ConfigurationError, FormatError, InputError, RawScan, sha256_file
+from scananalysis.core import ConfigurationError, InputError, RawScan, sha256_file, sha256_json
 from scananalysis.io import registry
 from scananalysis.io.layout import Layout, named_layout
 from scananalysis.io.limits import checked_file
@@ -20,6 +18,8 @@ from scananalysis.io.writers.hdf5 import write as write_hdf5
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+__all__ = ["read", "read_truth", "write"]
 
 
 def read(
@@ -55,26 +55,36 @@ def read(
 
     Examples
     --------
-    >>> import tempfile, pathlib
+    >>> import numpy as np, pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "scan.h5"
     >>> write(RawScan(np.ones((2, 4, 8), np.uint16), scanner="cargo-6-4mv"), path)
     >>> read(path).shape
     (2, 4, 8)
     """
     found = checked_file(path)
-    name = format or registry.sniff(found)
+    _check_scanner(scanner)
     described = None if layout is None else named_layout(layout)
+    name = format or registry.sniff(found)
     try:
         scan = registry.reader(name).read(found, described, scanner)
+        inputs = hashes(found, described)
     except InputError as error:
         raise error.at(found) from error.__cause__
-    parameters = {"format": name, "layout": None if layout is None else str(layout), "scanner": scanner}
-    return replace(
-        scan, provenance=scan.provenance.then("io.read", parameters=parameters, inputs=_hashes(found, described))
-    )
+    parameters = {"format": name, "layout": None if layout is None else fspath(layout), "scanner": scanner}
+    if described is not None:
+        inputs["layout"] = sha256_json(described.model_dump(mode="json"))
+    return replace(scan, provenance=scan.provenance.then("io.read", parameters=parameters, inputs=inputs))
 
 
-def _hashes(path: Path, layout: Layout | None) -> dict[str, str]:
+def _check_scanner(name: str | None) -> None:
+    from scananalysis.detectors import scanners
+
+    if name is not None and name not in scanners():
+        raise ConfigurationError(f"no scanner {name!r}", expected=f"one of {', '.join(scanners())}")
+
+
+def hashes(path: Path, layout: Layout | None) -> dict[str, str]:
+    """Return the sha256 of every file of a scan by role: ``scan``, or ``scan-0`` and ``scan-1`` for a pair."""
     files = sibling_files(path, layout) if layout is not None else (path,)
     if len(files) == 1:
         return {"scan": sha256_file(path)}
@@ -90,111 +100,31 @@ def write(scan: RawScan, path: str | PathLike[str], *, truth: Mapping[str, NDArr
     path : path-like
     truth : mapping of str to ndarray, optional
         Truth maps of a simulated scan.
+
+    Raises
+    ------
+    ConfigurationError
+        The folder does not exist.
+    FormatError
+        The metadata are not plain JSON values.
+
+    Examples
+    --------
+    >>> import numpy as np, pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "scan.h5"
+    >>> write(RawScan(np.ones((1, 4, 8), np.uint16), scanner="gamma-co60"), path, truth={"load": np.ones((8, 4), bool)})
+    >>> read_truth(path)["load"].shape
+    (8, 4)
     """
     write_hdf5(scan, path, truth)
 
 
 def read_truth(path: str | PathLike[str]) -> dict[str, NDArray[Any]]:
-    """Return the truth maps of a simulated scan; empty where the file has none."""
+    """Return the truth maps of a simulated scan; empty where the file has none.
+
+    Raises
+    ------
+    FormatError
+        The file is no scan container, or damaged.
+    """
     return read_hdf5_truth(checked_file(path))
-
-
-def info(
-    path: str | PathLike[str],
-    *,
-    format: str | None = None,
-    layout: str | PathLike[str] | None = None,
-    scanner: str | None = None,
-) -> dict[str, Any]:
-    """Say what a file holds, as plain JSON values.
-
-    A file that needs a layout or a scanner and has none is described as far as it describes itself.
-
-    Raises
-    ------
-    FormatError
-        The file is missing, damaged or of no known format.
-    """
-    found = checked_file(path)
-    name = format or registry.sniff(found)
-    said: dict[str, Any] = {
-        "file": found.name,
-        "format": name,
-        "bytes": found.stat().st_size,
-        "sha256": sha256_file(found),
-        "details": dict(registry.reader(name).describe(found)),
-    }
-    try:
-        scan = read(found, format=name, layout=layout, scanner=scanner)
-    except ConfigurationError as error:
-        if layout is not None or scanner is not None:
-            raise
-        return said | {"note": str(error)}
-    channels, lines, elements = scan.shape
-    full = np.iinfo(scan.counts.dtype).max
-    return said | {
-        "scanner": scan.scanner,
-        "stage": scan.stage,
-        "channels": channels,
-        "lines": lines,
-        "elements": elements,
-        "dtype": str(scan.counts.dtype),
-        "counts": [
-            {
-                "minimum": int(plane.min()),
-                "median": float(np.median(plane)),
-                "maximum": int(plane.max()),
-                "zero_percent": round(100 * float((plane == 0).mean()), 3),
-                "full_scale_percent": round(100 * float((plane == full).mean()), 3),
-            }
-            for plane in scan.counts
-        ],
-    }
-
-
-def convert(
-    source: str | PathLike[str],
-    target: str | PathLike[str],
-    *,
-    format: str | None = None,
-    layout: str | PathLike[str] | None = None,
-    scanner: str | None = None,
-) -> Path:
-    """Convert a file; the target's ending says to what: ``.h5`` (whole scan), ``.npy`` or ``.tif`` (counts alone).
-
-    A DICOM radiograph of no known scanner can be converted to ``.npy`` and ``.tif``.
-
-    Raises
-    ------
-    FormatError
-        The target's ending is none of these, or the source cannot be read.
-    ConfigurationError
-        ``.h5`` is asked for, and no scanner is named.
-    """
-    goal = Path(target)
-    ending = goal.suffix.lower()
-    if ending not in (".h5", ".npy", ".tif", ".tiff"):
-        raise FormatError(f"ending {ending!r}", source=goal, expected=".h5, .npy or .tif")
-    name = format or registry.sniff(source)
-    if ending == ".h5":
-        write(read(source, format=name, layout=layout, scanner=scanner), goal)
-        return goal
-    if name == "dicom" and scanner is None and layout is None:
-        from scananalysis.io.readers.dicom import load
-
-        counts = load(checked_file(source))
-    else:
-        counts = read(source, format=name, layout=layout, scanner=scanner).counts.transpose(0, 2, 1)
-    part = goal.with_name(goal.name + ".part")
-    try:
-        if ending == ".npy":
-            with part.open("wb") as stream:
-                np.save(stream, counts, allow_pickle=False)
-        else:
-            import tifffile
-
-            tifffile.imwrite(part, np.ascontiguousarray(counts), photometric="minisblack", compression="deflate")
-        part.replace(goal)
-    finally:
-        part.unlink(missing_ok=True)
-    return goal

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scananalysis.core import FormatError
-from scananalysis.io.limits import MAX_TEXT, checked_file, checked_shape
+from scananalysis.io.atomic import complete
+from scananalysis.io.limits import MAX_BLOCK, MAX_TEXT, checked_file, checked_shape
 
 if TYPE_CHECKING:
     import h5py
+
+_MOST_GROUPS = 1024
+_DEFLATE = 5000
+"""Above what deflate can reach (1032): a file that claims more declares data it does not hold."""
 
 
 @contextmanager
@@ -27,12 +32,26 @@ def opened(path: str | PathLike[str]) -> Iterator[h5py.File]:
     try:
         with h5py.File(found, "r") as file:
             yield file
-    except (OSError, RuntimeError, KeyError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise FormatError(
-            f"is damaged or truncated ({str(error).splitlines()[0][:120]})",
+            f"is damaged or truncated ({(str(error).splitlines() or [''])[0][:120]})",
             source=found,
             expected="a complete HDF5 file",
         ) from error
+
+
+def _node(file: h5py.File, name: str, path: str | PathLike[str]) -> Any:
+    """Return the object of a name, every part of which is stored in this very file; None where there is none."""
+    import h5py
+
+    node: Any = file
+    for part in name.split("/"):
+        if not isinstance(node, h5py.Group) or part not in node.keys():  # noqa: SIM118 - "in group" follows links
+            return None
+        if not isinstance(node.get(part, getlink=True), h5py.HardLink):
+            raise FormatError(f"{name} is a link", source=path, expected="data inside the file")
+        node = node[part]
+    return node
 
 
 def dataset(file: h5py.File, name: str, path: str | PathLike[str]) -> h5py.Dataset | None:
@@ -42,19 +61,27 @@ def dataset(file: h5py.File, name: str, path: str | PathLike[str]) -> h5py.Datas
     """
     import h5py
 
-    group: Any = file
-    for part in name.split("/"):
-        if not isinstance(group, h5py.Group) or part not in group.keys():  # noqa: SIM118 - "in group" follows links
-            return None
-        if not isinstance(group.get(part, getlink=True), h5py.HardLink):
-            raise FormatError(f"{name} is a link", source=path, expected="data inside the file")
-        group = group[part]
-    if not isinstance(group, h5py.Dataset):
+    found = _node(file, name, path)
+    if not isinstance(found, h5py.Dataset):
         return None
-    if group.external or group.is_virtual:
+    if found.external or found.is_virtual:
         raise FormatError(f"{name} lies in another file", source=path, expected="data inside the file")
-    checked_shape(group.shape, path, name)
-    return group
+    if found.shape is None:
+        raise FormatError(f"{name} is empty", source=path, expected="numbers")
+    if 0 not in found.shape:
+        checked_shape(found.shape, path, name, found.dtype.itemsize)
+    # A chunk is unpacked whole, even where the array inside it is small.
+    if found.chunks is not None and math.prod(found.chunks) * found.dtype.itemsize > MAX_BLOCK:
+        raise FormatError(f"{name} has chunks of {found.chunks}", source=path, expected=f"at most {MAX_BLOCK} bytes")
+    return found
+
+
+def children(file: h5py.File, name: str, path: str | PathLike[str]) -> tuple[str, ...]:
+    """Return the names inside a group of this very file, sorted; none where there is no such group."""
+    import h5py
+
+    found = _node(file, name, path)
+    return tuple(sorted(found.keys())) if isinstance(found, h5py.Group) else ()
 
 
 def array(file: h5py.File, name: str, path: str | PathLike[str], kinds: str = "biuf") -> NDArray[Any] | None:
@@ -71,25 +98,50 @@ def array(file: h5py.File, name: str, path: str | PathLike[str], kinds: str = "b
     if found.dtype.kind not in kinds:
         raise FormatError(f"{name} is {found.dtype}", source=path, expected=f"numbers of kind {kinds}")
     stored = found.id.get_storage_size()
-    # A file may declare terabytes and store nothing; compression of real counts stays far below this ratio.
-    if found.size * found.dtype.itemsize > 5000 * stored + MAX_TEXT:
+    # A file may declare terabytes and store nothing.
+    if found.size * found.dtype.itemsize > _DEFLATE * stored + MAX_TEXT:
         raise FormatError(f"{name} declares {found.shape} and stores {stored} bytes", source=path, expected="its data")
     values: NDArray[Any] = found[()]
     return values
 
 
-def text(file: h5py.File, name: str) -> str:
+def _scalar(file: h5py.File, name: str, path: str | PathLike[str]) -> Any:
+    """Read one value of the root's attributes, None where there is none; arrays are refused before they are read."""
+    if name not in file.attrs:
+        return None
+    if file.attrs.get_id(name).shape != ():
+        raise FormatError(f"attribute {name} is not one value", source=path, expected="one value")
+    return file.attrs[name]
+
+
+def text(file: h5py.File, name: str, path: str | PathLike[str]) -> str:
     """Read a short text attribute of the root, empty where there is none."""
-    value = file.attrs.get(name, "")
+    value = _scalar(file, name, path)
+    if value is None:
+        return ""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if not isinstance(value, str) or len(value) > MAX_TEXT:
-        raise FormatError(f"attribute {name} is not a short text", expected="text")
+        raise FormatError(f"attribute {name} is not a short text", source=path, expected="text")
     return value
 
 
+def whole_number(file: h5py.File, name: str, path: str | PathLike[str]) -> int:
+    """Read a whole number from the root's attributes, 0 where there is none."""
+    value = _scalar(file, name, path)
+    if value is None:
+        return 0
+    if not isinstance(value, np.integer):
+        raise FormatError(f"attribute {name} is {value!r}", source=path, expected="a whole number")
+    return int(value)
+
+
 def write_maps(
-    path: str | PathLike[str], groups: Mapping[str, Mapping[str, Any]], attributes: Mapping[str, Any] | None = None
+    path: str | PathLike[str],
+    groups: Mapping[str, Mapping[str, Any]],
+    attributes: Mapping[str, Any] | None = None,
+    *,
+    notes: Mapping[str, Mapping[str, str]] | None = None,
 ) -> None:
     """Write named arrays as one HDF5 file, compressed; the file gets its name only when it is complete.
 
@@ -100,21 +152,29 @@ def write_maps(
         Arrays by group.
     attributes : mapping, optional
         Attributes of the root.
+    notes : mapping of str to mapping of str to str, optional
+        Attributes of groups (``"entry"``) and arrays (``"entry/counts"``); names that are not written are passed over.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "maps.h5"
+    >>> write_maps(path, {"materials": {"z_eff": np.ones((2, 3))}}, {"scanner": "cargo-6-4mv"})
+    >>> read_maps(path)[0]["materials"]["z_eff"].shape
+    (2, 3)
     """
     import h5py
 
-    target = Path(path)
-    part = target.with_name(target.name + ".part")
-    try:
-        with h5py.File(part, "w") as file:
-            for key, value in (attributes or {}).items():
-                file.attrs[key] = value
-            for group, arrays in groups.items():
-                for name, values in arrays.items():
-                    _write(file, f"{group}/{name}", np.asarray(values))
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    with complete(path) as part, h5py.File(part, "w") as file:
+        for key, value in (attributes or {}).items():
+            file.attrs[key] = value
+        for group, arrays in groups.items():
+            file.require_group(group)
+            for name, values in arrays.items():
+                _write(file, f"{group}/{name}", np.asarray(values))
+        for name, said in (notes or {}).items():
+            if name in file:
+                file[name].attrs.update(said)
 
 
 def _write(file: h5py.File, name: str, values: NDArray[Any]) -> None:
@@ -135,11 +195,19 @@ def read_maps(path: str | PathLike[str]) -> tuple[dict[str, dict[str, NDArray[An
         attributes = {
             key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()
         }
-        for group in file.keys():  # noqa: SIM118 - "in file" would follow links
-            if not isinstance(file.get(group, getlink=True), h5py.HardLink) or not isinstance(file[group], h5py.Group):
+        names = children_of_root(file)
+        if len(names) > _MOST_GROUPS:
+            raise FormatError(f"{len(names)} groups", source=path, expected=f"at most {_MOST_GROUPS}")
+        for group in names:
+            if not isinstance(_node(file, group, path), h5py.Group):
                 raise FormatError(f"{group} is not a group", source=path, expected="groups of arrays")
-            for name in file[group].keys():  # noqa: SIM118 - the same
+            for name in children(file, group, path):
                 values = array(file, f"{group}/{name}", path)
                 if values is not None:
                     groups.setdefault(group, {})[name] = values
     return groups, attributes
+
+
+def children_of_root(file: h5py.File) -> tuple[str, ...]:
+    """Return the names at the root; none of them is followed."""
+    return tuple(file.keys())

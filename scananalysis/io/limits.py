@@ -15,6 +15,15 @@ MAX_BYTES = 8 << 30
 MAX_PIXELS = 1 << 30
 """Largest number of samples of one array: over a hundred times the largest known scan."""
 
+MAX_ARRAY_BYTES = 4 << 30
+"""Largest array, and largest sum of the truth maps of a file, bytes in memory."""
+
+MAX_BLOCK = 64 << 20
+"""Largest block (chunk, tile) that is unpacked at once, bytes; below it no ratio is asked for."""
+
+MAX_EXPANSION = 200
+"""Unpacked over stored bytes; counts of a real scan compress to no less than a hundredth."""
+
 MAX_TEXT = 4 << 20
 """Largest text (metadata, layout, provenance), bytes."""
 
@@ -29,6 +38,8 @@ def checked_file(path: str | PathLike[str]) -> Path:
     found = Path(path)
     if not found.exists():
         raise FormatError("does not exist", source=found, remedy="check the name")
+    if found.is_dir():
+        raise FormatError("is a folder", source=found, expected="a scan file")
     if not found.is_file():
         raise FormatError("is not a file", source=found, expected="a scan file")
     size = found.stat().st_size
@@ -39,14 +50,53 @@ def checked_file(path: str | PathLike[str]) -> Path:
     return found
 
 
-def checked_shape(shape: Iterable[int], source: str | PathLike[str], what: str = "array") -> tuple[int, ...]:
-    """Return the shape if its number of samples is within limits.
+def checked_shape(
+    shape: Iterable[int], source: str | PathLike[str], what: str = "array", itemsize: int = 1
+) -> tuple[int, ...]:
+    """Return the shape if its samples and bytes are within limits.
+
+    Parameters
+    ----------
+    shape : iterable of int
+    source : path-like
+        Named in the error.
+    what : str
+    itemsize : int
+        Bytes of a sample.
+
+    Raises
+    ------
+    FormatError
+
+    Examples
+    --------
+    >>> checked_shape((1 << 20, 1 << 20), "scan.npy")
+    Traceback (most recent call last):
+    scananalysis.core.errors.FormatError: scan.npy: array of shape (1048576, 1048576); expected at most 1073741824 samples.
+    """
+    sizes = tuple(int(n) for n in shape)
+    if any(n < 1 for n in sizes):
+        raise FormatError(f"{what} of shape {sizes}", source=source, expected="at least one sample")
+    if math.prod(sizes) > MAX_PIXELS:
+        raise FormatError(f"{what} of shape {sizes}", source=source, expected=f"at most {MAX_PIXELS} samples")
+    if math.prod(sizes) * itemsize > MAX_ARRAY_BYTES:
+        raise FormatError(
+            f"{what} of {math.prod(sizes) * itemsize} bytes", source=source, expected=f"at most {MAX_ARRAY_BYTES}"
+        )
+    return sizes
+
+
+def checked_expansion(unpacked: int, stored: int, source: str | PathLike[str], what: str = "image") -> None:
+    """Refuse what unpacks to far more than a real scan can, unless it is small anyway.
 
     Raises
     ------
     FormatError
     """
-    sizes = tuple(int(n) for n in shape)
-    if math.prod(sizes) > MAX_PIXELS or any(n < 0 for n in sizes):
-        raise FormatError(f"{what} of shape {sizes}", source=source, expected=f"at most {MAX_PIXELS} samples")
-    return sizes
+    if unpacked > MAX_BLOCK and unpacked > MAX_EXPANSION * stored:
+        raise FormatError(
+            f"{what} of {stored} bytes would unpack to {unpacked}",
+            source=source,
+            expected=f"at most {MAX_EXPANSION} times as much",
+            remedy="store it uncompressed if it is genuine",
+        )

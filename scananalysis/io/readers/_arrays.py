@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,16 +25,62 @@ def needed(layout: Layout | None, path: Path) -> Layout:
     return layout
 
 
-def scan_of(samples: NDArray[Any], layout: Layout, scanner: str | None, path: str | PathLike[str]) -> RawScan:
+def assumed(layout: Layout | None, scanner: str | None, samples: NDArray[Any], path: Path) -> Layout:
+    """Return the layout, or the only one that needs no description: one grey image of a scanner that is named.
+
+    Rows are elements from the top, columns are lines, and the open beam is to be found in the image.
+
+    Raises
+    ------
+    ConfigurationError
+        Neither a layout nor a scanner is named, or the image has several planes.
+    """
+    if layout is not None:
+        return layout
+    if samples.ndim != 2:
+        return needed(None, path)
+    if scanner is None:
+        raise ConfigurationError(
+            "does not say which scanner of the catalogue made it",
+            source=path,
+            expected="scanner= or layout=",
+            remedy="name it with --scanner (see 'scananalysis scanners') or --layout",
+        )
+    dtype = "<u2" if samples.dtype.itemsize == 2 else "<u4"
+    return Layout(title="one grey image", axes="yx", channels=1, dtype=cast("Any", dtype), stage="air-normalised")
+
+
+def scan_of(
+    samples: NDArray[Any],
+    layout: Layout,
+    scanner: str | None,
+    path: str | PathLike[str],
+    metadata: dict[str, Any] | None = None,
+) -> RawScan:
     """Order samples as (channel, line, element) and name their scanner.
 
     Raises
     ------
     FormatError
         Dimensions, channels or dtype are not the layout's.
+    ConfigurationError
+        Neither the layout nor the caller names the scanner.
     """
-    if samples.dtype.kind != "u":
-        raise FormatError(f"samples are {samples.dtype}", source=path, expected="unsigned integers")
+    name = scanner or layout.scanner
+    if name is None:
+        raise ConfigurationError(
+            f"layout {layout.title!r} names no scanner",
+            source=path,
+            expected="scanner=",
+            remedy="name it with --scanner (see 'scananalysis scanners')",
+        )
+    if samples.dtype.kind != "u" or samples.dtype.itemsize != np.dtype(layout.dtype).itemsize:
+        raise FormatError(
+            f"samples are {samples.dtype}",
+            source=path,
+            expected=f"{np.dtype(layout.dtype).newbyteorder('=').name} as the layout says",
+            remedy="name another layout",
+        )
     if samples.ndim != len(layout.axes):
         raise FormatError(
             f"{samples.ndim} axes of shape {samples.shape}",
@@ -46,17 +92,27 @@ def scan_of(samples: NDArray[Any], layout: Layout, scanner: str | None, path: st
     counts = samples.transpose(order)
     if counts.ndim == 2:
         counts = counts[None]
-    if counts.shape[0] != layout.channels:
+    if counts.shape[0] != layout.file_planes:
         raise FormatError(
             f"{counts.shape[0]} channels",
             source=path,
-            expected=f"{layout.channels} as the layout says",
+            expected=f"{layout.file_planes} as the layout says",
             remedy="name another layout",
         )
-    if layout.flip_y:
-        counts = counts[:, :, ::-1]
-    native = np.ascontiguousarray(counts, dtype=counts.dtype.newbyteorder("="))
-    return RawScan(native, scanner=scanner or layout.scanner, stage=layout.stage, air_level=layout.air_level)
+    if layout.planes:
+        counts = counts[[layout.planes.index(plane) for plane in ("high", "low")[: layout.channels]]]
+    counts = counts[:, :: -1 if layout.flip_x else 1, :: -1 if layout.flip_y else 1]
+    said = dict(metadata or {})
+    if layout.saturated is not None:
+        said["saturated_counts"] = layout.saturated
+    return RawScan(
+        np.ascontiguousarray(counts, dtype=counts.dtype.newbyteorder("=")),
+        scanner=name,
+        stage=layout.stage,
+        air_level=layout.air_level,
+        binning=layout.binning,
+        metadata=said,
+    )
 
 
 def sibling_files(path: Path, layout: Layout) -> tuple[Path, ...]:

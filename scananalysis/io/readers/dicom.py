@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scananalysis.core import ConfigurationError, FormatError, RawScan
-from scananalysis.io.limits import checked_shape
+from scananalysis.core import FormatError, RawScan
+from scananalysis.io.limits import checked_expansion, checked_shape
+from scananalysis.io.readers._arrays import assumed, scan_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,14 +25,32 @@ SUFFIXES = (".dcm",)
 NEEDS_LAYOUT = False
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _SHOWN = (
-    "SOPClassUID", "Modality", "Manufacturer", "ManufacturerModelName", "StudyDate", "Rows", "Columns", "BitsStored",
-    "BitsAllocated", "PhotometricInterpretation", "PixelSpacing", "ImagerPixelSpacing",
+    "SOPClassUID", "Modality", "Manufacturer", "ManufacturerModelName", "StudyDate", "Rows", "Columns", "NumberOfFrames",
+    "BitsStored", "BitsAllocated", "PhotometricInterpretation", "PixelIntensityRelationship",
+    "PixelIntensityRelationshipSign", "PixelSpacing", "ImagerPixelSpacing", "KVP",
 )  # fmt: skip
+_BAD = (
+    OSError,
+    ValueError,
+    KeyError,
+    AttributeError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    struct.error,
+    EOFError,
+)
+"""What pydicom and its decoders raise for damaged files; RecursionError is a RuntimeError."""
 
 
 def understand(head: bytes, path: Path) -> bool:  # noqa: ARG001 - the readers' interface
     """Say whether the file has DICOM's preamble."""
     return head[128:132] == b"DICM"
+
+
+def _damaged(error: Exception, path: Path) -> FormatError:
+    said = " ".join(str(error).split())[:100]
+    return FormatError(f"is damaged ({said})", source=path, expected="a complete DICOM file")
 
 
 def _open(path: Path, *, pixels: bool) -> Dataset:
@@ -38,51 +59,105 @@ def _open(path: Path, *, pixels: bool) -> Dataset:
     from pydicom.errors import InvalidDicomError
 
     try:
+        # The meta group is never deflated; dcmread would inflate everything behind it, whatever it is asked for.
         syntax = pydicom.filereader.read_file_meta_info(path).get("TransferSyntaxUID")
         found = None if syntax == _DEFLATED else pydicom.dcmread(path, stop_before_pixels=not pixels)
-    except (InvalidDicomError, OSError, ValueError, KeyError, AttributeError, NotImplementedError) as error:
-        raise FormatError(f"is damaged ({str(error)[:100]})", source=path, expected="a DICOM file") from error
+    except (InvalidDicomError, *_BAD) as error:
+        raise _damaged(error, path) from error
     if found is None:
         raise FormatError(
-            "is deflated DICOM", source=path, expected="another transfer syntax", remedy="convert it first"
+            "is deflated DICOM, which a small file can use to fill the memory",
+            source=path,
+            expected="another transfer syntax",
+            remedy="convert it first",
         )
     return found
 
 
-def load(path: Path) -> NDArray[Any]:
-    """Return the pixels of a single-frame grey image, (y, x), unsigned."""
-    head = _open(path, pixels=False)
-    checked_shape((head.get("Rows", 0), head.get("Columns", 0), head.get("NumberOfFrames", 1) or 1), path, "image")
-    if head.get("SamplesPerPixel", 1) != 1 or head.get("PixelRepresentation", 0) != 0:
-        raise FormatError("is not an unsigned grey image", source=path, expected="one unsigned sample a pixel")
+def _shape(head: Dataset, path: Path) -> tuple[int, int, int]:
+    """Return frames, rows and columns of an unsigned grey image within limits."""
     try:
-        pixels: NDArray[Any] = _open(path, pixels=True).pixel_array
-    except (ValueError, RuntimeError, AttributeError, NotImplementedError) as error:
-        raise FormatError(f"pixels cannot be decoded ({str(error)[:100]})", source=path) from error
-    if pixels.ndim != 2:
-        raise FormatError(f"has {pixels.ndim} axes", source=path, expected="a single frame")
+        shape = (int(head.get("NumberOfFrames", 1) or 1), int(head.get("Rows", 0)), int(head.get("Columns", 0)))
+        grey = int(head.get("SamplesPerPixel", 1)) == 1 and int(head.get("PixelRepresentation", 0)) == 0
+        bits = int(head.get("BitsAllocated", 16))
+    except _BAD as error:
+        raise _damaged(error, path) from error
+    if not grey or bits != 16:
+        raise FormatError(
+            f"has {bits} bits a sample" if grey else "is not an unsigned grey image",
+            source=path,
+            expected="one unsigned 16-bit sample a pixel",
+        )
+    checked_shape(shape, path, "image", 2)
+    checked_expansion(2 * math.prod(shape), path.stat().st_size, path)
+    return shape
+
+
+def _check_codestream(head: Dataset, shape: tuple[int, int, int], path: Path) -> None:
+    """Refuse a JPEG 2000 picture that is larger than the header says: the decoder would allocate what the picture asks."""
+    data = head.get("PixelData", b"")
+    at = data.find(b"\xff\x4f\xff\x51")
+    while at >= 0:
+        if at + 24 > len(data):
+            raise FormatError("pixels are truncated", source=path, expected="a complete DICOM file")
+        right, bottom, left, top = struct.unpack_from(">IIII", data, at + 8)
+        if (bottom - top, right - left) != shape[1:]:
+            raise FormatError(
+                f"holds a picture of {bottom - top}×{right - left}", source=path, expected=f"{shape[1]}×{shape[2]}"
+            )
+        at = data.find(b"\xff\x4f\xff\x51", at + 4)
+
+
+def load(path: Path) -> NDArray[Any]:
+    """Return the pixels of a grey image, (y, x) or (frame, y, x), unsigned, as stored."""
+    shape = _shape(_open(path, pixels=False), path)
+    whole = _open(path, pixels=True)
+    _check_codestream(whole, shape, path)
+    try:
+        pixels: NDArray[Any] = whole.pixel_array
+    except _BAD as error:
+        said = " ".join(str(error).split())[:100]
+        raise FormatError(
+            f"pixels cannot be decoded ({said})", source=path, expected="a complete DICOM file"
+        ) from error
+    if pixels.shape not in (shape, shape[1:]):
+        raise FormatError(f"pixels of shape {pixels.shape}", source=path, expected=f"{shape}")
     return pixels
 
 
 def read(path: Path, layout: Layout | None, scanner: str | None) -> RawScan:
-    """Read a single-energy radiograph whose scanner is named."""
-    name = scanner or (layout.scanner if layout else None)
-    if name is None:
-        raise ConfigurationError(
-            "does not say which scanner of the catalogue made it",
+    """Read a radiograph whose scanner is named; stored values are taken as proportional to the transmission.
+
+    Raises
+    ------
+    FormatError
+        The file says itself that its values are a logarithm, a rendering, or fall with intensity.
+    ConfigurationError
+        Neither a scanner nor a layout is named.
+    """
+    head = _open(path, pixels=False)
+    relation = str(head.get("PixelIntensityRelationship") or "LIN")
+    sign = str(head.get("PixelIntensityRelationshipSign") or "1")
+    # Without scanner and layout nothing can be read; that is said first, without decoding a pixel.
+    assumed(layout, scanner, np.zeros((1, 1), np.uint16), path)
+    if relation != "LIN" or sign not in ("1", "+1"):
+        raise FormatError(
+            f"values are {relation} with sign {sign}",
             source=path,
-            expected="scanner=",
-            remedy="name it with --scanner",
+            expected="values that rise linearly with intensity (LIN, 1)",
+            remedy="export the detector's linear data",
         )
-    counts = np.ascontiguousarray(load(path).T[None])
-    stage = layout.stage if layout else "air-normalised"
-    return RawScan(
-        counts, scanner=name, stage=stage, air_level=layout.air_level if layout else None, metadata=describe(path)
-    )
+    samples = np.asarray(load(path))
+    bits = int(head.get("BitsStored", 16))
+    said = dict(describe(path)) | ({"saturated_counts": (1 << bits) - 1} if bits < 16 else {})
+    return scan_of(samples, assumed(layout, scanner, samples, path), scanner, path, said)
 
 
 def describe(path: Path) -> Mapping[str, Any]:
-    """Say what the header says."""
+    """Say what the header says, without anything that names a person."""
     head = _open(path, pixels=False)
-    shown = {name: str(head.get(name)) for name in _SHOWN if head.get(name) is not None}
-    return shown | {"TransferSyntax": head.file_meta.TransferSyntaxUID.name}
+    try:
+        shown = {name: str(head.get(name)) for name in _SHOWN if head.get(name) is not None}
+        return shown | {"TransferSyntax": head.file_meta.TransferSyntaxUID.name}
+    except _BAD as error:
+        raise _damaged(error, path) from error

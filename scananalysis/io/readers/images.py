@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scananalysis.core import FormatError, RawScan
-from scananalysis.io.readers._arrays import needed, scan_of, sibling_files
+from scananalysis.io.limits import checked_file
+from scananalysis.io.readers._arrays import assumed, scan_of, sibling_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,21 +22,17 @@ if TYPE_CHECKING:
 def read_images(
     path: Path, layout: Layout | None, scanner: str | None, load: Callable[[Path], NDArray[Any]]
 ) -> RawScan:
-    """Read every channel's image and stack them.
+    """Read every channel's image and stack them; without a layout, one grey image of a named scanner.
 
     Raises
     ------
     FormatError
-        Images of different sizes, or of 8 bits: a rendered picture is no measurement.
+        Images of different sizes, or not what the layout says.
     """
-    known = needed(layout, path)
-    planes = [load(file) for file in sibling_files(path, known)]
-    for plane in planes:
-        if plane.dtype == np.uint8:
-            raise FormatError("has 8 bits", source=path, expected="16 bits: a rendered picture is no measurement")
-        if plane.shape != planes[0].shape:
-            raise FormatError(f"energies of sizes {[p.shape for p in planes]}", source=path, expected="equal sizes")
-    samples = (
-        np.stack(planes) if known.axes.startswith("c") else planes[0] if len(planes) == 1 else np.stack(planes, -1)
-    )
+    files = (path,) if layout is None else sibling_files(path, layout)
+    planes = [load(checked_file(file)) for file in files]
+    known = assumed(layout, scanner, planes[0], path)
+    if any(plane.shape != planes[0].shape for plane in planes):
+        raise FormatError(f"energies of sizes {[p.shape for p in planes]}", source=path, expected="equal sizes")
+    samples = np.stack(planes, known.axes.index("c")) if known.siblings and "c" in known.axes else planes[0]
     return scan_of(samples, known, scanner, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from scananalysis.core import FormatError, RawScan
 from scananalysis.io.limits import checked_shape
-from scananalysis.io.readers._arrays import needed, scan_of
+from scananalysis.io.readers.images import read_images
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,8 +28,8 @@ def understand(head: bytes, path: Path) -> bool:  # noqa: ARG001 - the readers' 
     return head.startswith(b"\x93NUMPY")
 
 
-def _load(path: Path) -> NDArray[Any]:
-    """Read the array; the header's promise is held against the file's size first, and objects are refused."""
+def _header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Return shape and dtype; the header's promise is held against the file's size, and objects are refused."""
     try:
         with path.open("rb") as stream:
             version = np.lib.format.read_magic(stream)
@@ -37,25 +38,32 @@ def _load(path: Path) -> NDArray[Any]:
             )
             shape, _, dtype = read_header(stream, max_header_size=10_000)
             start = stream.tell()
-    except ValueError as error:
-        raise FormatError(f"header is malformed ({str(error)[:100]})", source=path, expected="a NumPy array") from error
+    except (ValueError, TypeError, MemoryError, RecursionError) as error:
+        said = " ".join(str(error).split())[:100]
+        raise FormatError(f"header is malformed ({said})", source=path, expected="a NumPy array") from error
     if dtype.hasobject:
         raise FormatError("holds Python objects", source=path, expected="numbers")
-    promised = int(np.prod(checked_shape(shape, path), dtype=np.int64)) * dtype.itemsize
+    promised = math.prod(checked_shape(shape, path, itemsize=dtype.itemsize)) * dtype.itemsize
     if path.stat().st_size - start != promised:
         raise FormatError(
             f"has {path.stat().st_size - start} bytes of data", source=path, expected=f"{promised} as its header says"
         )
+    return shape, dtype
+
+
+def load(path: Path) -> NDArray[Any]:
+    """Return the array."""
+    _header(path)
     array: NDArray[Any] = np.load(path, allow_pickle=False)
     return array
 
 
 def read(path: Path, layout: Layout | None, scanner: str | None) -> RawScan:
     """Read a scan."""
-    return scan_of(_load(path), needed(layout, path), scanner, path)
+    return read_images(path, layout, scanner, load)
 
 
 def describe(path: Path) -> Mapping[str, Any]:
     """Say what the array is."""
-    array = _load(path)
-    return {"shape": list(array.shape), "dtype": str(array.dtype)}
+    shape, dtype = _header(path)
+    return {"shape": list(shape), "dtype": str(dtype)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,8 @@ import numpy as np
 
 from scananalysis.core import ConfigurationError, FormatError, RawScan
 from scananalysis.io.limits import checked_shape
-from scananalysis.io.readers._arrays import needed, scan_of, sibling_files
+from scananalysis.io.readers._arrays import needed
+from scananalysis.io.readers.images import read_images
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from scananalysis.io.layout import Layout
 
 TITLE = "raw dump by a layout"
-SUFFIXES = (".raw", ".img", ".bin")
+SUFFIXES = (".raw", ".img", ".bin", ".ase")
 NEEDS_LAYOUT = True
 
 
@@ -27,44 +29,76 @@ def understand(head: bytes, path: Path) -> bool:  # noqa: ARG001 - the readers' 
     return path.suffix.lower() in SUFFIXES
 
 
-def _plane(path: Path, layout: Layout, axes: str, sizes: Mapping[str, int]) -> NDArray[Any]:
-    dtype = np.dtype(layout.dtype)
-    data = np.fromfile(path, np.uint8)
-    head = data[: layout.header_bytes].tobytes()
-    found = dict(sizes)
-    for axis, at in (("x", layout.width_at), ("y", layout.height_at)):
-        if at is not None:
-            if at + 2 > len(head):
-                raise FormatError(f"has {data.size} bytes", source=path, expected=f"a header of {layout.header_bytes}")
-            found[axis] = int(np.frombuffer(head, np.dtype(layout.dtype[0] + "u2"), 1, at)[0])
-    if any(axis not in found for axis in axes):
+def _shape(head: bytes, path: Path, layout: Layout) -> tuple[int, ...]:
+    """Return the sizes of the file's axes, from the header or from the layout."""
+    axes = layout.file_axes
+    if layout.width_at is not None and layout.height_at is not None:
+        width, height = (_number(head, at, layout) for at in (layout.width_at, layout.height_at))
+        if "c" not in axes:
+            return height, width
+        if width % layout.file_planes:
+            raise FormatError(
+                f"rows of {width} samples", source=path, expected=f"{layout.file_planes} planes of one size"
+            )
+        return height, layout.file_planes, width // layout.file_planes
+    if layout.shape is None:
         raise ConfigurationError("layout gives no shape", source=path, expected="shape, or width_at and height_at")
-    shape = checked_shape([found[axis] for axis in axes], path)
-    promised = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    if data.size - layout.header_bytes != promised:
+    sizes = dict(zip(layout.axes, layout.shape, strict=True))
+    return tuple(sizes[axis] for axis in axes)
+
+
+def _number(head: bytes, at: int, layout: Layout) -> int:
+    order = ">u2" if layout.dtype.startswith(">") else "<u2"
+    return int(np.frombuffer(head, order, 1, at)[0])
+
+
+def _check_header(head: bytes, path: Path, layout: Layout) -> None:
+    magic = bytes.fromhex(layout.magic)
+    if len(head) < layout.header_bytes:
+        raise FormatError(f"has {len(head)} bytes", source=path, expected=f"a header of {layout.header_bytes}")
+    if not head.startswith(magic):
         raise FormatError(
-            f"has {data.size - layout.header_bytes} bytes behind the header",
+            f"starts with {head[: len(magic)].hex()}",
             source=path,
-            expected=f"{promised} for {dict(zip(axes, shape, strict=True))}",
+            expected=f"{layout.magic} as the layout says",
             remedy="name another layout",
         )
-    return data[layout.header_bytes :].view(dtype).reshape(shape)
+    for expected in layout.expect:
+        value = _number(head, expected.at, layout)
+        if value != expected.value:
+            raise FormatError(
+                f"{expected.meaning} is {value}",
+                source=path,
+                expected=f"{expected.value} as the layout says",
+                remedy="name another layout",
+            )
+
+
+def _plane(path: Path, layout: Layout) -> NDArray[Any]:
+    dtype = np.dtype(layout.dtype)
+    with path.open("rb") as stream:
+        head = stream.read(layout.header_bytes)
+    _check_header(head, path, layout)
+    shape = checked_shape(_shape(head, path, layout), path, itemsize=dtype.itemsize)
+    promised = math.prod(shape) * dtype.itemsize
+    held = path.stat().st_size - layout.header_bytes
+    if held < promised or (held > promised and not layout.trailer):
+        raise FormatError(
+            f"has {held} bytes behind the header",
+            source=path,
+            expected=f"{promised} for {dict(zip(layout.file_axes, shape, strict=True))}",
+            remedy="name another layout",
+        )
+    return np.fromfile(path, dtype, math.prod(shape), offset=layout.header_bytes).reshape(shape)
 
 
 def read(path: Path, layout: Layout | None, scanner: str | None) -> RawScan:
     """Read a scan."""
     known = needed(layout, path)
-    files = sibling_files(path, known)
-    sizes = {} if known.shape is None else dict(zip(known.axes, known.shape, strict=True))
-    if len(files) == 1:
-        return scan_of(_plane(path, known, known.axes, {"c": known.channels} | sizes), known, scanner, path)
-    axes = known.axes.replace("c", "")
-    planes = [_plane(file, known, axes, sizes) for file in files]
-    if any(plane.shape != planes[0].shape for plane in planes):
-        raise FormatError(f"energies of sizes {[p.shape for p in planes]}", source=path, expected="equal sizes")
-    return scan_of(np.stack(planes, known.axes.index("c")), known, scanner, path)
+    return read_images(path, known, scanner, lambda file: _plane(file, known))
 
 
 def describe(path: Path) -> Mapping[str, Any]:
-    """Say what is known without a layout: the size."""
-    return {"bytes": path.stat().st_size}
+    """Say what is known without a layout: the first bytes."""
+    with path.open("rb") as stream:
+        return {"first_bytes": stream.read(16).hex(" ")}

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scananalysis.core import FormatError, RawScan
-from scananalysis.io.limits import checked_shape
+import numpy as np
+
+from scananalysis.core import FormatError, InputError, RawScan
+from scananalysis.io.limits import MAX_BLOCK, checked_expansion, checked_shape
 from scananalysis.io.readers.images import read_images
 
 if TYPE_CHECKING:
@@ -18,7 +23,7 @@ if TYPE_CHECKING:
 TITLE = "16-bit TIFF or BigTIFF by a layout"
 SUFFIXES = (".tif", ".tiff")
 NEEDS_LAYOUT = True
-_MOST_EXPANSION = 200
+_MOST_PAGES = 16
 
 
 def understand(head: bytes, path: Path) -> bool:  # noqa: ARG001 - the readers' interface
@@ -26,32 +31,69 @@ def understand(head: bytes, path: Path) -> bool:  # noqa: ARG001 - the readers' 
     return head[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
 
-def _load(path: Path) -> NDArray[Any]:
+@contextmanager
+def _pages(path: Path) -> Iterator[list[Any]]:
+    """Open the file and yield its pages, checked: same size, known samples, nothing that unpacks to a bomb."""
     import tifffile
 
     try:
+        # Pages, not series: the series of some dialects name other files, which would then be read.
         with tifffile.TiffFile(path) as file:
-            series = file.series[0]
-            shape = checked_shape(series.shape, path, "image")
-            promised = int(series.size) * series.dtype.itemsize
-            fair = promised <= _MOST_EXPANSION * path.stat().st_size
-            image: NDArray[Any] | None = series.asarray().reshape(shape) if fair else None
-    except FormatError:
+            pages = list(itertools.islice(file.pages, _MOST_PAGES + 1))
+            _check(pages, path)
+            yield pages
+    except InputError:
         raise
     except Exception as error:
         # tifffile raises many kinds of exception for a damaged file, none of a common base.
-        raise FormatError(f"is damaged ({str(error)[:100]})", source=path, expected="a complete TIFF") from error
-    if image is None:
-        raise FormatError(f"would unpack to {promised} bytes", source=path, expected="an image, not a bomb")
-    return image
+        said = " ".join(str(error).split())[:100]
+        raise FormatError(f"is damaged ({said})", source=path, expected="a complete TIFF") from error
+
+
+def _check(pages: list[Any], path: Path) -> None:
+    if not 1 <= len(pages) <= _MOST_PAGES:
+        found = "no page" if not pages else f"more than {_MOST_PAGES} pages"
+        raise FormatError(f"has {found}", source=path, expected="a page an energy")
+    first = pages[0]
+    if any(page.shape != first.shape or page.dtype != first.dtype for page in pages):
+        raise FormatError(
+            f"pages of sizes {[page.shape for page in pages]}", source=path, expected="pages of one size and type"
+        )
+    if first.dtype is None or first.dtype.kind != "u" or first.dtype.itemsize < 2:
+        raise FormatError(
+            f"samples are {first.dtype}",
+            source=path,
+            expected="16 or 32 bits, unsigned: a rendered picture is no measurement",
+        )
+    shape = checked_shape((len(pages), *first.shape), path, "image", first.dtype.itemsize)
+    checked_expansion(math.prod(shape) * first.dtype.itemsize, path.stat().st_size, path)
+    tile = first.tilewidth * first.tilelength * first.dtype.itemsize if first.is_tiled else 0
+    if tile > MAX_BLOCK:
+        raise FormatError(f"tiles of {tile} bytes", source=path, expected=f"at most {MAX_BLOCK}")
+    stored = sum(sum(page.databytecounts) for page in pages)
+    if stored > path.stat().st_size:
+        raise FormatError(f"declares {stored} bytes of pixels", source=path, expected="a complete TIFF")
+
+
+def load(path: Path) -> NDArray[Any]:
+    """Return the pixels: one page as it is, several stacked along a first axis."""
+    with _pages(path) as pages:
+        planes = [np.asarray(page.asarray(maxworkers=1)) for page in pages]
+    return planes[0] if len(planes) == 1 else np.stack(planes)
 
 
 def read(path: Path, layout: Layout | None, scanner: str | None) -> RawScan:
     """Read a scan."""
-    return read_images(path, layout, scanner, _load)
+    return read_images(path, layout, scanner, load)
 
 
 def describe(path: Path) -> Mapping[str, Any]:
     """Say what the image is."""
-    image = _load(path)
-    return {"shape": list(image.shape), "dtype": str(image.dtype)}
+    with _pages(path) as pages:
+        first = pages[0]
+        return {
+            "shape": [*([len(pages)] if len(pages) > 1 else []), *first.shape],
+            "dtype": str(first.dtype),
+            "compression": first.compression.name,
+            "photometric": first.photometric.name,
+        }

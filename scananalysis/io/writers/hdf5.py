@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+from scananalysis.core import FormatError
 from scananalysis.io.hdf5 import write_maps
 
 if TYPE_CHECKING:
@@ -19,9 +20,33 @@ OPTIONAL = (
 )  # fmt: skip
 """Arrays that a scan may have beside its counts."""
 
+_LINE = "channel:line"
+_REFERENCE = "channel:n"
+_NOTES = {
+    "entry": {"NX_class": "NXentry", "default": "counts"},
+    "truth": {"NX_class": "NXcollection"},
+    "entry/counts": {"units": "counts", "axes": "channel:line:element"},
+    "entry/dark": {"units": "counts", "axes": "channel:n:element"},
+    "entry/air": {"units": "counts", "axes": "channel:n:element"},
+    "entry/dark_monitor": {"units": "1", "axes": _REFERENCE},
+    "entry/air_monitor": {"units": "1", "axes": _REFERENCE},
+    "entry/dark_time_s": {"units": "s", "axes": _REFERENCE},
+    "entry/air_time_s": {"units": "s", "axes": _REFERENCE},
+    "entry/monitor": {"units": "1", "axes": _LINE},
+    "entry/position_mm": {"units": "mm", "axes": _LINE},
+    "entry/time_s": {"units": "s", "axes": _LINE},
+}
+"""NeXus classes, units and axes, so that any HDF5 viewer says what is there."""
+
 
 def write(scan: RawScan, path: str | PathLike[str], truth: Mapping[str, Any] | None = None) -> None:
-    """Write a scan, and the truth of a simulated one; see `scananalysis.io.write`."""
+    """Write a scan, and the truth of a simulated one; see `scananalysis.io.write`.
+
+    Raises
+    ------
+    FormatError
+        The metadata are not plain JSON values.
+    """
     entry = {"counts": scan.counts} | {n: getattr(scan, n) for n in OPTIONAL if getattr(scan, n) is not None}
     groups: dict[str, Mapping[str, Any]] = {"entry": entry}
     if truth:
@@ -33,10 +58,16 @@ def write(scan: RawScan, path: str | PathLike[str], truth: Mapping[str, Any] | N
         "air_level": scan.air_level,
         "metadata": dict(scan.metadata),
     }
-    attributes = {
-        "format": FORMAT,
-        "version": VERSION,
-        "head": json.dumps(head, sort_keys=True, allow_nan=False),
-        "provenance": scan.provenance.to_json(),
-    }
-    write_maps(path, groups, attributes)
+    try:
+        attributes = {
+            "NX_class": "NXroot",
+            "format": FORMAT,
+            "version": VERSION,
+            "head": json.dumps(head, sort_keys=True, allow_nan=False),
+            "provenance": scan.provenance.to_json(),
+        }
+    except (TypeError, ValueError) as error:
+        raise FormatError(
+            f"metadata or provenance is not plain JSON ({error})", source=path, expected="text, finite numbers, lists"
+        ) from error
+    write_maps(path, groups, attributes, notes=_NOTES)
