@@ -30,7 +30,9 @@ def command(
     if hs_code is not None:
         one = cargo.commodity(hs_code)
         output.json(_plain(one))
-        output.table(["field", "value"], [[key.replace("_", " "), _said(value)] for key, value in _plain(one).items()])
+        said = _plain(one)
+        parts = (f"{name} {low:g} to {high:g}" for name, (low, high) in one.composition.items())
+        output.pairs(said | {"composition": "; ".join(parts)})
         return
     found = cargo.commodities()
     output.json([_plain(each) for each in found])
@@ -69,13 +71,3 @@ def _plain(commodity: Commodity) -> dict[str, Any]:
         "basis": commodity.basis,
         "stands_for_a_chapter": commodity.is_fallback,
     }
-
-
-def _said(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {low:g} to {high:g}" for key, (low, high) in value.items())
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return ", ".join(f"{part:g}" if isinstance(part, float) else str(part) for part in value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

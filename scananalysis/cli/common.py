@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,6 +131,12 @@ class Output:
             table.add_row(*(Text(cell) for cell in row))
         _console().print(table)
 
+    def pairs(self, rows: Mapping[str, Any], *, indent: int = 0) -> None:
+        """Print names and values, one a line; values may be lists or mappings."""
+        width = max((len(key) for key in rows), default=0)
+        for key, value in rows.items():
+            self.text(f"{' ' * indent}{key.replace('_', ' '):<{width}}  {_said(value)}")
+
     @contextmanager
     def progress(self) -> Iterator[Progress | None]:
         """Show a progress bar on a terminal; yields None where there is none to show it on."""
@@ -154,6 +160,16 @@ class Output:
                 bar.update(task, description=what, completed=share)
 
             yield report
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_said(part)}" for key, part in value.items()) or "–"
+    if isinstance(value, list | tuple):
+        return ", ".join(_said(part) for part in value) or "–"
+    return "–" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _console() -> Any:

@@ -41,14 +41,8 @@ def _show(said: dict[str, Any], output: Output) -> None:
     if not output.speaks:
         return
     plain = {key: value for key, value in said.items() if key not in ("counts", "details")}
-    details = said.get("details", {})
-    output.table(
-        ["", ""],
-        [
-            *([key.replace("_", " "), str(value)] for key, value in plain.items()),
-            *([key.replace("_", " "), str(value)] for key, value in details.items() if key not in plain),
-        ],
-    )
+    details = {key: value for key, value in said.get("details", {}).items() if key not in plain}
+    output.pairs(plain | details)
     if "counts" in said:
         output.table(
             ["channel", "minimum", "median", "maximum", "zero", "full scale"],

@@ -32,7 +32,7 @@ def command(
         scanner = sa.scanner(name)
         output.json(scanner.model_dump(mode="json"))
         output.text(f"{scanner.name}: {scanner.title}")
-        output.table(["field", "value"], list(_flatten(scanner.model_dump(mode="json", exclude={"name", "title"}))))
+        output.pairs(_flatten(scanner.model_dump(mode="json", exclude={"name", "title"})))
         return
     found = [sa.scanner(each) for each in sa.scanners()]
     output.json([_summary(scanner) for scanner in found])
@@ -66,9 +66,11 @@ def _summary(scanner: Any) -> dict[str, Any]:
     }
 
 
-def _flatten(value: Any, prefix: str = "") -> list[list[str]]:
-    if isinstance(value, dict):
-        return [row for key, part in value.items() for row in _flatten(part, f"{prefix}{key}.")]
-    if isinstance(value, list):
-        return [row for index, part in enumerate(value) for row in _flatten(part, f"{prefix}{index}.")]
-    return [[prefix.rstrip("."), "–" if value is None else str(value)]]
+def _flatten(value: Any, prefix: str = "") -> dict[str, Any]:
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    if parts is None:
+        return {prefix.rstrip("."): value}
+    flat: dict[str, Any] = {}
+    for key, part in parts:
+        flat |= _flatten(part, f"{prefix}{key}.")
+    return flat

@@ -111,9 +111,7 @@ def inspect(  # noqa: PLR0913 - the public surface names each input of the chain
         raise error.at(source) from error.__cause__
     say("finding regions", 0.8)
     load = inspectability.load_area(materials, anomalies)
-    hidden = inspectability.blind(
-        materials, load, inspectability.unnoticed(materials, anomalies), held.largest_unnoticed
-    )
+    hidden = inspectability.blind(materials, load, held.largest_noise)
     measured = inspectability.measure(materials, load, hidden)
     place = ground(scan)
     regions, labels = _regions(materials, anomalies, load, papers, held, place)

@@ -19,6 +19,8 @@ _LEAST_MATTER = 6.0
 
 _BAD_ELEMENT = Quality.DEAD | Quality.HOT | Quality.UNCORRECTABLE
 _WORKING_MM = 15.0
+_SMALLEST_MM = 5.0
+"""Edge of the smallest area that is asked to be clear of noise: finer pixels than this are averaged by the eye."""
 
 
 def load_area(materials: MaterialMap, anomalies: AnomalyMap | None) -> NDArray[np.bool_]:
@@ -43,29 +45,20 @@ def _opened(matter: NDArray[np.bool_], pixel_mm: tuple[float, float]) -> NDArray
     return np.asarray(opened, bool)
 
 
-def unnoticed(materials: MaterialMap, anomalies: AnomalyMap | None) -> NDArray[np.float32]:
-    """Return the smallest added areal density that would be noticed at each place, g/cm², (y, x)."""
-    if anomalies is not None:
-        return anomalies.minimum_detectable
-    from scananalysis.anomaly.detectability import minimum_detectable
-    from scananalysis.anomaly.grid import restore, working_map
-
-    cells, factors = working_map(materials, (_WORKING_MM, _WORKING_MM))
-    return np.asarray(restore(minimum_detectable(cells), factors, materials.shape), np.float32)
-
-
-def blind(
-    materials: MaterialMap, load: NDArray[np.bool_], smallest: NDArray[np.float32], largest_unnoticed: float
-) -> NDArray[np.bool_]:
+def blind(materials: MaterialMap, load: NDArray[np.bool_], largest_noise: float) -> NDArray[np.bool_]:
     """Return the places of the load where something of concern could be hidden unseen, (y, x).
 
-    Starved or saturated, denser than the scanner's material map reaches, or so dark or cluttered that more than
-    ``largest_unnoticed`` g/cm² would have to be added to be noticed.
+    Starved, saturated, denser than the scanner's material map reaches, or letting so little through that the attenuation
+    of one pixel, or of 5 × 5 mm where pixels are smaller, is noisier than ``largest_noise``.
     """
-    limit = np.float32(find_scanner(materials.scanner).largest_areal_density)
-    too_dense = ~(materials.areal_density < limit)
+    scanner = find_scanner(materials.scanner)
+    too_dense = ~(materials.areal_density < np.float32(scanner.largest_areal_density))
     no_signal = has(materials.quality, UNUSABLE | Quality.SATURATED)
-    return np.asarray(load & (no_signal | too_dense | ~(smallest <= np.float32(largest_unnoticed))))
+    # Binned scans are judged by the noise that one unbinned pixel would have had.
+    native = max(scanner.pixel_mm[0] * scanner.pixel_mm[1], _SMALLEST_MM**2)
+    here = materials.pixel_mm[0] * materials.pixel_mm[1]
+    too_noisy = ~(materials.radiograph.variance[0] <= np.float32(largest_noise**2 * native / here))
+    return np.asarray(load & (no_signal | too_dense | too_noisy))
 
 
 def measure(materials: MaterialMap, load: NDArray[np.bool_], hidden: NDArray[np.bool_]) -> dict[str, float]:

@@ -92,7 +92,7 @@ def _solve(mu: NDArray[np.float64], weights: NDArray[np.float64], target: NDArra
     for _ in range(_NEWTON_STEPS):
         alpha, slope = _attenuation(mu, weights, depth)
         depth = depth + (target[:, None] - alpha) / slope
-    return depth
+    return np.asarray(depth, np.float64)
 
 
 def _first_root(residual: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -18,8 +18,9 @@ class Limits:
         Share of clean scans that may alarm on the anomaly maps.
     minimum_inspectable_share : float
         Least share of the load that must be open to judgement.
-    largest_unnoticed : float
-        Added areal density, g/cm² over 10 × 10 cm, that may pass unnoticed at a place which still counts as inspectable.
+    largest_noise : float
+        1-σ noise of the attenuation of one pixel (or of 5 × 5 mm, if pixels are smaller) at a place which still counts as
+        inspectable. At 6 MV 0.15 is reached behind about 200 mm of steel.
     mass_sigmas : float
         Standard deviations between declared and measured mass that raise an alarm.
     largest_bad_share : float
@@ -40,7 +41,7 @@ class Limits:
 
     false_alarm_rate: float = 0.01
     minimum_inspectable_share: float = 0.75
-    largest_unnoticed: float = 50.0
+    largest_noise: float = 0.15
     mass_sigmas: float = 3.0
     largest_bad_share: float = 0.05
     largest_open_beam: float = 0.05
@@ -50,7 +51,7 @@ class Limits:
             value = getattr(self, name)
             if not 0 < value < 1:
                 raise ConfigurationError(f"{name} is {value:g}", expected="a share between 0 and 1")
-        for name in ("largest_unnoticed", "mass_sigmas", "largest_open_beam"):
+        for name in ("largest_noise", "mass_sigmas", "largest_open_beam"):
             value = getattr(self, name)
             if not value > 0:
                 raise ConfigurationError(f"{name} is {value:g}", expected="a number above 0")
@@ -65,8 +66,8 @@ def decide(
 ) -> tuple[Verdict, tuple[str, ...]]:
     """Return the verdict and the sentences that led to it.
 
-    A scan that alarms is ``inspect`` even where it is also not inspectable in part: the officer opens the container either
-    way, and the regions say where to look first. The reasons then name both.
+    A scan that cannot be judged is ``not-inspectable`` even where it alarms: its p-values rest on clean scans that could be
+    judged, and do not hold for it. What alarmed is still listed, as the places to look at first when it is opened by hand.
 
     Parameters
     ----------
@@ -86,10 +87,10 @@ def decide(
     blind = _blind(measured, limits)
     if unscored is not None:
         blind.append(unscored)
-    if alarms:
-        return "inspect", (*alarms, *blind)
     if blind:
-        return "not-inspectable", tuple(blind)
+        return "not-inspectable", (*blind, *alarms)
+    if alarms:
+        return "inspect", tuple(alarms)
     return "clear", _calm(measured, limits)
 
 

@@ -41,11 +41,11 @@ def test_each_limit_decides(change: dict[str, float], verdict: str, word: str) -
     assert any(word in reason for reason in reasons)
 
 
-def test_an_alarm_outranks_what_cannot_be_seen_and_both_are_said(inspection: Inspection) -> None:
+def test_what_cannot_be_seen_outranks_an_alarm_and_both_are_said(inspection: Inspection) -> None:
     verdict, reasons = decide(FINE | {"scan_p_value": 0.001, "inspectable_share": 0.3}, inspection.regions, Limits())
-    assert verdict == "inspect"
-    assert "one place marked" in reasons[0]
-    assert "Only 30 %" in reasons[1]
+    assert verdict == "not-inspectable"
+    assert "Only 30 %" in reasons[0]
+    assert "one place marked" in reasons[1]
 
 
 def test_a_scan_that_nothing_scored_is_never_clear() -> None:
