@@ -24,6 +24,9 @@ TITLE = "16-bit TIFF or BigTIFF by a layout"
 SUFFIXES = (".tif", ".tiff")
 NEEDS_LAYOUT = True
 _MOST_PAGES = 16
+_PLAIN = {1: "none", 8: "deflate", 32946: "deflate"}
+_BY_OPENCV = {5: "LZW", 32773: "PackBits"}
+"""Compressions that tifffile decodes only with a further package; OpenCV brings libtiff."""
 
 
 def understand(head: bytes, path: Path) -> bool:  # noqa: ARG001 - the readers' interface
@@ -65,6 +68,13 @@ def _check(pages: list[Any], path: Path) -> None:
             source=path,
             expected="16 or 32 bits, unsigned: a rendered picture is no measurement",
         )
+    if any(page.compression not in _PLAIN and page.compression not in _BY_OPENCV for page in pages):
+        raise FormatError(
+            f"compression {first.compression!s}",
+            source=path,
+            expected="none, deflate, LZW or PackBits",
+            remedy="store it with one of these",
+        )
     shape = checked_shape((len(pages), *first.shape), path, "image", first.dtype.itemsize)
     checked_expansion(math.prod(shape) * first.dtype.itemsize, path.stat().st_size, path)
     tile = first.tilewidth * first.tilelength * first.dtype.itemsize if first.is_tiled else 0
@@ -78,8 +88,24 @@ def _check(pages: list[Any], path: Path) -> None:
 def load(path: Path) -> NDArray[Any]:
     """Return the pixels: one page as it is, several stacked along a first axis."""
     with _pages(path) as pages:
-        planes = [np.asarray(page.asarray(maxworkers=1)) for page in pages]
+        if pages[0].compression in _BY_OPENCV:
+            planes = _by_opencv(path, len(pages), pages[0])
+        else:
+            planes = [np.asarray(page.asarray(maxworkers=1)) for page in pages]
     return planes[0] if len(planes) == 1 else np.stack(planes)
+
+
+def _by_opencv(path: Path, count: int, first: Any) -> list[NDArray[Any]]:
+    import cv2
+
+    done, found = cv2.imdecodemulti(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    planes = [np.asarray(plane) for plane in found]
+    fits = len(planes) == count and all(p.shape == first.shape and p.dtype == first.dtype for p in planes)
+    if not done or not fits:
+        raise FormatError(
+            "cannot be decoded", source=path, expected="complete grey pages", remedy="store it with deflate"
+        )
+    return planes
 
 
 def read(path: Path, layout: Layout | None, scanner: str | None) -> RawScan:
