@@ -216,7 +216,8 @@ def _item(item: Item, place: str, container_code: str | None) -> Iterator[Findin
             f"{item.hs_code} is not in the commodity table; the chapter as a whole stands in",
             "advice",
         )
-    if goods is not None and goods.form == "frozen" and container_code is not None and container_code[2:3] not in "RH":
+    frozen = goods is not None and goods.form == "frozen" and not goods.is_fallback
+    if frozen and container_code is not None and container_code[2:3] not in "RH":
         yield Finding(
             f"{place}.hs_code", f"{item.hs_code} is carried frozen, yet {container_code} does not cool", "warning"
         )

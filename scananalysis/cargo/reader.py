@@ -76,7 +76,16 @@ def read_declaration(path: str | PathLike[str]) -> Declaration:
             remedy=_REMEDY,
         )
     try:
-        declaration = Declaration.model_validate_json(json.dumps(parsed), strict=True)
+        clean = json.dumps(parsed, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise DeclarationError(
+            "holds half of a surrogate pair, which is no character",
+            source=source,
+            expected="UTF-8 text",
+            remedy=_REMEDY,
+        ) from None
+    try:
+        declaration = Declaration.model_validate_json(clean, strict=True)
     except ValidationError as error:
         raise _translate(error, source) from None
     for finding in malformed(declaration):
@@ -163,4 +172,7 @@ def _place(location: tuple[int | str, ...]) -> str:
 def _purpose(name: str) -> str:
     field = Declaration.model_fields.get(name) or Item.model_fields.get(name)
     description = field.description if field is not None else None
-    return description[:1].lower() + description[1:] if description else "it"
+    if not description:
+        return "it"
+    # Abbreviations such as HS keep their capitals.
+    return description if description[1:2].isupper() else description[:1].lower() + description[1:]
