@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scananalysis.core import FormatError, RawScan
+from scananalysis.core import FormatError, InputError, RawScan
 from scananalysis.io.limits import checked_expansion, checked_shape
 from scananalysis.io.readers._arrays import assumed, scan_of
 
@@ -29,18 +31,6 @@ _SHOWN = (
     "BitsStored", "BitsAllocated", "PhotometricInterpretation", "PixelIntensityRelationship",
     "PixelIntensityRelationshipSign", "PixelSpacing", "ImagerPixelSpacing", "KVP",
 )  # fmt: skip
-_BAD = (
-    OSError,
-    ValueError,
-    KeyError,
-    AttributeError,
-    NotImplementedError,
-    RuntimeError,
-    TypeError,
-    struct.error,
-    EOFError,
-)
-"""What pydicom and its decoders raise for damaged files; RecursionError is a RuntimeError."""
 
 
 def understand(head: bytes, path: Path) -> bool:  # noqa: ARG001 - the readers' interface
@@ -48,22 +38,30 @@ def understand(head: bytes, path: Path) -> bool:  # noqa: ARG001 - the readers' 
     return head[128:132] == b"DICM"
 
 
-def _damaged(error: Exception, path: Path) -> FormatError:
-    said = " ".join(str(error).split())[:100]
-    return FormatError(f"is damaged ({said})", source=path, expected="a complete DICOM file")
+@contextmanager
+def _guarded(path: Path, what: str = "is damaged") -> Iterator[None]:
+    """Turn whatever a damaged file makes pydicom and its decoders raise into one sentence."""
+    with warnings.catch_warnings():
+        # What pydicom finds odd and can still read is no concern of the caller's.
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except InputError:
+            raise
+        except Exception as error:
+            # They raise many kinds of exception, none of a common base.
+            said = " ".join(str(error).split())[:100]
+            raise FormatError(f"{what} ({said})", source=path, expected="a complete DICOM file") from error
 
 
 def _open(path: Path, *, pixels: bool) -> Dataset:
     """Read the file; deflated ones are refused, since a small one can unpack to gigabytes."""
     import pydicom
-    from pydicom.errors import InvalidDicomError
 
-    try:
+    with _guarded(path):
         # The meta group is never deflated; dcmread would inflate everything behind it, whatever it is asked for.
         syntax = pydicom.filereader.read_file_meta_info(path).get("TransferSyntaxUID")
         found = None if syntax == _DEFLATED else pydicom.dcmread(path, stop_before_pixels=not pixels)
-    except (InvalidDicomError, *_BAD) as error:
-        raise _damaged(error, path) from error
     if found is None:
         raise FormatError(
             "is deflated DICOM, which a small file can use to fill the memory",
@@ -76,12 +74,10 @@ def _open(path: Path, *, pixels: bool) -> Dataset:
 
 def _shape(head: Dataset, path: Path) -> tuple[int, int, int]:
     """Return frames, rows and columns of an unsigned grey image within limits."""
-    try:
+    with _guarded(path):
         shape = (int(head.get("NumberOfFrames", 1) or 1), int(head.get("Rows", 0)), int(head.get("Columns", 0)))
         grey = int(head.get("SamplesPerPixel", 1)) == 1 and int(head.get("PixelRepresentation", 0)) == 0
         bits = int(head.get("BitsAllocated", 16))
-    except _BAD as error:
-        raise _damaged(error, path) from error
     if not grey or bits != 16:
         raise FormatError(
             f"has {bits} bits a sample" if grey else "is not an unsigned grey image",
@@ -112,14 +108,9 @@ def load(path: Path) -> NDArray[Any]:
     """Return the pixels of a grey image, (y, x) or (frame, y, x), unsigned, as stored."""
     shape = _shape(_open(path, pixels=False), path)
     whole = _open(path, pixels=True)
-    _check_codestream(whole, shape, path)
-    try:
+    with _guarded(path, "pixels cannot be decoded"):
+        _check_codestream(whole, shape, path)
         pixels: NDArray[Any] = whole.pixel_array
-    except _BAD as error:
-        said = " ".join(str(error).split())[:100]
-        raise FormatError(
-            f"pixels cannot be decoded ({said})", source=path, expected="a complete DICOM file"
-        ) from error
     if pixels.shape not in (shape, shape[1:]):
         raise FormatError(f"pixels of shape {pixels.shape}", source=path, expected=f"{shape}")
     return pixels
@@ -136,8 +127,10 @@ def read(path: Path, layout: Layout | None, scanner: str | None) -> RawScan:
         Neither a scanner nor a layout is named.
     """
     head = _open(path, pixels=False)
-    relation = str(head.get("PixelIntensityRelationship") or "LIN")
-    sign = str(head.get("PixelIntensityRelationshipSign") or "1")
+    with _guarded(path):
+        relation = str(head.get("PixelIntensityRelationship") or "LIN")
+        sign = str(head.get("PixelIntensityRelationshipSign") or "1")
+        bits = int(head.get("BitsStored", 16))
     # Without scanner and layout nothing can be read; that is said first, without decoding a pixel.
     assumed(layout, scanner, np.zeros((1, 1), np.uint16), path)
     if relation != "LIN" or sign not in ("1", "+1"):
@@ -148,7 +141,6 @@ def read(path: Path, layout: Layout | None, scanner: str | None) -> RawScan:
             remedy="export the detector's linear data",
         )
     samples = np.asarray(load(path))
-    bits = int(head.get("BitsStored", 16))
     said = dict(describe(path)) | ({"saturated_counts": (1 << bits) - 1} if bits < 16 else {})
     return scan_of(samples, assumed(layout, scanner, samples, path), scanner, path, said)
 
@@ -156,8 +148,6 @@ def read(path: Path, layout: Layout | None, scanner: str | None) -> RawScan:
 def describe(path: Path) -> Mapping[str, Any]:
     """Say what the header says, without anything that names a person."""
     head = _open(path, pixels=False)
-    try:
+    with _guarded(path):
         shown = {name: str(head.get(name)) for name in _SHOWN if head.get(name) is not None}
         return shown | {"TransferSyntax": head.file_meta.TransferSyntaxUID.name}
-    except _BAD as error:
-        raise _damaged(error, path) from error

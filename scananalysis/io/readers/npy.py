@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tokenize
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +39,7 @@ def _header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
             )
             shape, _, dtype = read_header(stream, max_header_size=10_000)
             start = stream.tell()
-    except (ValueError, TypeError, MemoryError, RecursionError) as error:
+    except (ValueError, TypeError, SyntaxError, tokenize.TokenError, MemoryError, RecursionError) as error:
         said = " ".join(str(error).split())[:100]
         raise FormatError(f"header is malformed ({said})", source=path, expected="a NumPy array") from error
     if dtype.hasobject:

@@ -86,3 +86,24 @@ def test_real_jpeg2000_radiograph(real_data, tmp_path):
     assert said["shape"] == [1760, 1760]
     assert said["details"]["Modality"] == "CR"
     assert np.load(convert(path, tmp_path / "a.npy")).shape == (1760, 1760)
+
+
+def test_a_picture_larger_than_the_header_says_is_not_decoded(tmp_path):
+    """The decoder allocates what the JPEG 2000 picture asks for, so its own sizes are read first."""
+    import struct
+
+    from pydicom.encaps import encapsulate
+    from pydicom.uid import JPEG2000Lossless
+
+    path = tmp_path / "a.dcm"
+    write_dicom(path)
+    import pydicom
+
+    head = pydicom.dcmread(path)
+    stream = b"\xff\x4f\xff\x51" + struct.pack(">HHIIII", 41, 0, 60000, 60000, 0, 0) + bytes(30)
+    head.file_meta.TransferSyntaxUID = JPEG2000Lossless
+    head.PixelData = encapsulate([stream])
+    head["PixelData"].is_undefined_length = True
+    head.save_as(path, enforce_file_format=True)
+    with pytest.raises(FormatError, match="holds a picture of 60000×60000; expected 9×13"):
+        read(path, scanner="gamma-co60")

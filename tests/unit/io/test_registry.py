@@ -33,7 +33,7 @@ def plugin(tmp_path, monkeypatch):
     own = registry.entry_points(group=registry.GROUP)
     added = EntryPoint("fun", "funny_reader", registry.GROUP)
     thief = EntryPoint("hdf5", "funny_reader", registry.GROUP)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [thief, added, *own])
+    monkeypatch.setattr(registry, "entry_points", lambda **_: [thief, added, *own])
     registry._entries.cache_clear()
     yield
     registry._entries.cache_clear()
