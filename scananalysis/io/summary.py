@@ -73,7 +73,7 @@ def info(
         if layout is not None or scanner is not None:
             raise
         load = getattr(reader, "load", None)
-        return said | {"note": str(error)} | ({} if load is None else _image(load(found)))
+        return said | {"note": str(error)} | ({} if load is None else _image(load(found), said["details"]))
     return said | _scan(scan)
 
 
@@ -101,14 +101,15 @@ def _scan(scan: RawScan) -> dict[str, Any]:
     }
 
 
-def _image(image: NDArray[Any]) -> dict[str, Any]:
+def _image(image: NDArray[Any], details: dict[str, Any]) -> dict[str, Any]:
     said = {"shape": list(image.shape), "dtype": str(image.dtype)}
     if image.dtype.kind != "u" or image.ndim not in (2, 3):
         return said
     planes = [image] if image.ndim == 2 else list(image if image.shape[0] <= 4 else np.moveaxis(image, -1, 0))
     if len(planes) > 4:
         return said
-    return said | {"counts": [_plane(plane, int(np.iinfo(image.dtype).max), None) for plane in planes]}
+    full = int(details.get("saturated_counts", np.iinfo(image.dtype).max))
+    return said | {"counts": [_plane(plane, full, None) for plane in planes]}
 
 
 def _plane(plane: NDArray[Any], full: int, air_level: float | None) -> dict[str, Any]:

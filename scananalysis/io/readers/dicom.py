@@ -130,7 +130,6 @@ def read(path: Path, layout: Layout | None, scanner: str | None) -> RawScan:
     with _guarded(path):
         relation = str(head.get("PixelIntensityRelationship") or "LIN")
         sign = str(head.get("PixelIntensityRelationshipSign") or "1")
-        bits = int(head.get("BitsStored", 16))
     # Without scanner and layout nothing can be read; that is said first, without decoding a pixel.
     assumed(layout, scanner, np.zeros((1, 1), np.uint16), path)
     if relation != "LIN" or sign not in ("1", "+1"):
@@ -141,13 +140,15 @@ def read(path: Path, layout: Layout | None, scanner: str | None) -> RawScan:
             remedy="export the detector's linear data",
         )
     samples = np.asarray(load(path))
-    said = dict(describe(path)) | ({"saturated_counts": (1 << bits) - 1} if bits < 16 else {})
-    return scan_of(samples, assumed(layout, scanner, samples, path), scanner, path, said)
+    return scan_of(samples, assumed(layout, scanner, samples, path), scanner, path, dict(describe(path)))
 
 
 def describe(path: Path) -> Mapping[str, Any]:
     """Say what the header says, without anything that names a person."""
     head = _open(path, pixels=False)
     with _guarded(path):
-        shown = {name: str(head.get(name)) for name in _SHOWN if head.get(name) is not None}
+        shown: dict[str, Any] = {name: str(head.get(name)) for name in _SHOWN if head.get(name) is not None}
+        bits = int(head.get("BitsStored", 16))
+        if bits < 16:
+            shown["saturated_counts"] = (1 << bits) - 1
         return shown | {"TransferSyntax": head.file_meta.TransferSyntaxUID.name}

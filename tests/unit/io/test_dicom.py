@@ -5,6 +5,7 @@ from scananalysis.core import ConfigurationError, FormatError
 from scananalysis.io import convert, info, read
 
 IMAGE = np.random.default_rng(5).integers(0, 1024, (9, 13), np.uint16)
+IMAGE[0, :5] = 1023  # ten bits, saturated
 
 
 def write_dicom(path, image=IMAGE, **fields):
@@ -46,6 +47,7 @@ def test_without_a_scanner_info_and_convert_work(tmp_path):
     said = info(path)
     assert said["details"]["Modality"] == "CR"
     assert said["counts"][0]["maximum"] == IMAGE.max()
+    assert said["counts"][0]["full_scale_percent"] == round(100 * float((IMAGE == 1023).mean()), 3)
     assert "Nobody" not in str(said)
     np.testing.assert_array_equal(np.load(convert(path, tmp_path / "a.npy")), IMAGE)
     with pytest.raises(ConfigurationError, match="which scanner"):
