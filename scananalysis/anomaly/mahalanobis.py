@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scananalysis.anomaly.features import FEATURES, cell_features, usable
-from scananalysis.anomaly.load import load_area
 from scananalysis.anomaly.model import DECLARED, STRIDE, AnomalyModel, CellScores
+from scananalysis.anomaly.outline import load_area
 from scananalysis.core import ModelError
 
 if TYPE_CHECKING:

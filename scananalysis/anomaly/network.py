@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scananalysis.anomaly.features import PLANES, network_planes, usable
-from scananalysis.anomaly.load import load_area
 from scananalysis.anomaly.mahalanobis import NUISANCE
 from scananalysis.anomaly.model import DECLARED, INSERT, STRIDE, AnomalyModel, CellScores
+from scananalysis.anomaly.outline import load_area
 from scananalysis.core import ModelError
 
 if TYPE_CHECKING:
