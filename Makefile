@@ -8,10 +8,10 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 .PHONY: demo test lint clean
 
 demo: $(VENV)/.installed
-	$(BIN)/scananalysis inspect examples/bananas-clean.h5 \
-	    --declaration examples/bananas-clean.json --output out/demo-clean
-	$(BIN)/scananalysis inspect examples/bananas-with-hidden-object.h5 \
-	    --declaration examples/bananas-with-hidden-object.json --output out/demo
+	$(BIN)/scananalysis inspect examples/garments-clean.h5 \
+	    --declaration examples/garments-clean.json --output out/demo-clean
+	$(BIN)/scananalysis inspect examples/garments-with-hidden-object.h5 \
+	    --declaration examples/garments-with-hidden-object.json --output out/demo
 	@echo "Open out/demo/report.html"
 
 test: $(VENV)/.installed-test

@@ -1,4 +1,4 @@
-"""Makes the example scans: bananas in a container on a truck, once with an undeclared lead-shielded box, once without.
+"""Makes the example scans: garments in a container on a truck, once with an undeclared lead-shielded box, once without.
 
 Run:  python scripts/make_examples.py [FOLDER]
 
@@ -14,8 +14,9 @@ from pathlib import Path
 from scananalysis.detectors import scanner
 from scananalysis.io import write
 from scananalysis.simulation import Box, Load, Matter, Piece, container_scene, render
+from scananalysis.simulation.hidden import object_mass_kg
 
-SEED = 11
+SEED = 32
 BINNING = (2, 2)
 MAPS = (
     "areal_density", "cargo_areal_density", "object_areal_density", "family", "heading", "insert", "load", "structure",
@@ -23,8 +24,8 @@ MAPS = (
 
 
 def shielded_box(x: float, y: float, z: float) -> list[Piece]:
-    """Build a lead box with walls of 12 mm around a white powder; x, y, z is its front lower corner, mm."""
-    length, height, depth, wall = 300.0, 220.0, 260.0, 12.0
+    """Build a lead box with walls of 20 mm around a white powder; x, y, z is its front lower corner, mm."""
+    length, height, depth, wall = 360.0, 260.0, 320.0, 20.0
     outer = Box((x, x + length), (y, y + height), (z, z + depth))
     inner = Box(*((low + wall, high - wall) for low, high in (outer.x, outer.y, outer.z)))
     return [
@@ -36,14 +37,14 @@ def shielded_box(x: float, y: float, z: float) -> list[Piece]:
 def make(folder: Path) -> None:
     """Write both scans with their declarations."""
     device = scanner("cargo-6-4mv").binned(*BINNING)
-    clean = container_scene(SEED, device, cargo=["0803"], size="22G1", fill=0.85)
-    box = shielded_box(3150.0, 1900.0, device.geometry.source_to_object_mm - 300.0)
-    labels = dict(clean.scene.labels) | {"fraud": "shield", "object_kg": round(sum(piece.mass_kg for piece in box), 1)}
+    clean = container_scene(SEED, device, cargo=["6109"], size="22G1", fill=0.85)
+    box = shielded_box(3150.0, 1700.0, device.geometry.source_to_object_mm - 300.0)
+    labels = dict(clean.scene.labels) | {"fraud": "shield", "object_kg": round(object_mass_kg(box), 1)}
     hidden = replace(clean.scene, pieces=clean.scene.pieces + tuple(box), labels=labels)
     folder.mkdir(parents=True, exist_ok=True)
     for name, load in (
-        ("bananas-clean", clean),
-        ("bananas-with-hidden-object", Load(hidden, clean.declaration)),
+        ("garments-clean", clean),
+        ("garments-with-hidden-object", Load(hidden, clean.declaration)),
     ):
         made = render(load.scene, device, SEED)
         write(made.scan, folder / f"{name}.h5", truth={key: made.truth[key] for key in MAPS})

@@ -46,12 +46,25 @@ def hide(kind: str, place: Place, rng: np.random.Generator) -> tuple[list[Piece]
     bounds = np.array([piece.solid.bounds for piece in pieces])
     labels = {
         "kind": kind,
-        "mass_kg": round(sum(piece.mass_kg for piece in pieces), 3),
+        "mass_kg": round(object_mass_kg(pieces), 3),
         "box_mm": [
             round(float(v), 1) for v in (bounds[:, 0].min(), bounds[:, 1].max(), bounds[:, 2].min(), bounds[:, 3].max())
         ],
     }
     return pieces, labels
+
+
+def object_mass_kg(pieces: list[Piece]) -> float:
+    """Return the mass of an object whose later pieces replace what they displace of earlier ones around them."""
+    total = 0.0
+    for i, piece in enumerate(pieces):
+        total += piece.mass_kg
+        low, high = np.array(piece.solid.bounds[::2]), np.array(piece.solid.bounds[1::2])
+        for outer in pieces[:i]:
+            around = np.array(outer.solid.bounds)
+            if np.all(around[::2] <= low) and np.all(high <= around[1::2]):
+                total -= piece.solid.volume_mm3 * outer.density_g_cm3 * 1e-6
+    return float(total)
 
 
 def _spot(size: tuple[float, float, float], place: Place, rng: np.random.Generator) -> Box:
