@@ -118,7 +118,8 @@ def find_alarms(
         # Of equal p-values the head that marks the smaller area names the place better.
         head = min(range(len(strongest)), key=lambda h: (strongest[h], int((hot[h] & area).sum())))
         area = hot[head] & area
-        found.append((strongest[head], float(scores[head][area].min()), head, area))
+        lowest = float(scores[head][area].min())
+        found.append((strongest[head], lowest, head, _grown(area, scores[head], lowest)))
     found.sort(key=lambda each: (each[0], each[1]))
     everywhere = np.zeros_like(together)
     for *_, area in found:
@@ -127,6 +128,20 @@ def find_alarms(
         _alarm(grid, area, everywhere, (anomalies.heads[head], p_value, -score), materials.shape)
         for p_value, score, head, area in found[:MOST]
     )
+
+
+def _grown(area: NDArray[np.bool_], scores: NDArray[np.float32], lowest: float) -> NDArray[np.bool_]:
+    """Grow an alarm over what hangs together with it and scores at least half as high.
+
+    The threshold is set by the strangest place of a whole clean scan, so often only the tip of an object reaches it.
+    """
+    import cv2
+
+    if lowest >= 0:
+        return area
+    _, labels = cv2.connectedComponents((scores <= lowest / 2).astype(np.uint8), connectivity=4)
+    touched = np.unique(labels[area])
+    return np.asarray(np.isin(labels, touched[touched > 0])) | area
 
 
 def _alarm(
