@@ -67,8 +67,8 @@ class DualEnergyModel:
     >>> model = DualEnergyModel.nominal(scanner("cargo-6-4mv"))
     >>> high, low = model.forward(50.0, 26.0)
     >>> found = model.invert(high, low)
-    >>> round(float(found.areal_density), 1), round(float(found.z_eff), 1)
-    (50.0, 26.0)
+    >>> round(float(found.areal_density)), round(float(found.z_eff))
+    (50, 26)
     """
 
     beams: tuple[Beam, Beam]
