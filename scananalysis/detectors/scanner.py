@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from scananalysis.core import ConfigurationError
 from scananalysis.detectors.spectra import read_spectrum
@@ -81,6 +81,40 @@ class Channel(_Model):
     )
 
 
+class Artefacts(_Model):
+    """What array, beam and drive add to an ideal signal; simulated, and taken off again by calibration. Zero where not stated.
+
+    With S the ideal signal per line n and element e, in the order in which they act:
+
+    - scatter (beam): S + share · (K ∗ P), where P = T ln(1/T) of the open beam's signal is what single scattering is proportional to
+      (Ohnesorge, Flohr and Klingenbeck-Regn, Eur. Radiol. 9 (1999) 563, doi:10.1007/s003300050710) and K a normalised Gaussian along
+      the array of ``scatter_range_mm`` 1-σ;
+    - crosstalk (array): (1 − 2x) S(e) + x (S(e − 1) + S(e + 1)); at the ends what leaves the array is lost to both;
+    - afterglow (scintillator): (1 − Σ a) S(n) + Σ a q(n) with q(n) = r q(n − 1) + (1 − r) S(n), r = exp(−Δt/τ), Δt the time
+      between two lines of a channel; a steady signal keeps its level;
+    - linearity (electronics): reading = S (1 − curvature · S / full scale) above the offset;
+    - drift (source): the open beam's level changes linearly along a scan by ``drift``, 1-σ, common to all elements;
+    - wobble (drive): the true travel per line varies by ``wobble``, 1-σ relative, smooth over ``wobble_mm``.
+    """
+
+    scatter_share: NotNegative = Field(default=0.0, le=1, description="Scattered over ln(1/T) times transmitted signal")
+    scatter_range_mm: Positive = Field(default=150.0, description="1-σ width of scatter along the array, mm")
+    crosstalk: NotNegative = Field(default=0.0, lt=0.25, description="Share of a signal that each neighbour receives")
+    focal_spot_mm: NotNegative = Field(default=0.0, description="Full width at half maximum of the source, mm")
+    afterglow_share: tuple[NotNegative, ...] = Field(default=(), description="Share a of each component of afterglow")
+    afterglow_time_s: tuple[Positive, ...] = Field(default=(), description="Decay time τ of each component, s")
+    curvature: float = Field(default=0.0, gt=-0.5, lt=0.5, description="Relative loss of signal at full scale")
+    drift: NotNegative = Field(default=0.0, lt=0.5, description="1-σ relative change of the open beam along a scan")
+    wobble: NotNegative = Field(default=0.0, lt=0.3, description="1-σ relative variation of the travel per line")
+    wobble_mm: Positive = Field(default=2000.0, description="Travel over which the speed varies, mm")
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Artefacts:
+        if len(self.afterglow_share) != len(self.afterglow_time_s) or sum(self.afterglow_share) >= 1:
+            raise ValueError("afterglow needs a time for each share, and shares that sum to less than 1")
+        return self
+
+
 class Scanner(_Model):
     """A scanner of the catalogue, or a variant of one.
 
@@ -104,6 +138,7 @@ class Scanner(_Model):
     geometry: Geometry
     readout: Readout
     pulse: Pulse
+    artefacts: Artefacts = Artefacts()
     channels: tuple[Channel, ...] = Field(min_length=1, max_length=2)
 
     @property
@@ -174,6 +209,8 @@ class Scanner(_Model):
             }
         )
         root = float(np.sqrt(lines))
+        # Only the outermost of the merged elements have a neighbour outside.
+        artefacts = self.artefacts.model_copy(update={"crosstalk": self.artefacts.crosstalk / elements})
         pulse = self.pulse.model_copy(
             update={
                 key: getattr(self.pulse, key) / root
@@ -186,6 +223,7 @@ class Scanner(_Model):
             update={
                 "geometry": geometry,
                 "pulse": pulse,
+                "artefacts": artefacts,
                 "readout": self.readout.model_copy(
                     update={
                         "electronic_noise_counts": noise,
