@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,24 @@ def class_weights(counts: Any) -> torch.Tensor:
     return torch.tensor(weight / weight[weight > 0].mean(), dtype=torch.float32)
 
 
+def learning_rate(schedule: Schedule, step: int) -> float:
+    """Return the rate of a step: up to the peak over the first quarter, down to nearly nothing after it, both as half a cosine.
+
+    One cycle as Smith and Topin (arXiv 1708.07120) use it. It depends on the step alone, so that training can resume.
+
+    Examples
+    --------
+    >>> schedule = Schedule(steps=100, peak_rate=4e-3)
+    >>> learning_rate(schedule, 25), learning_rate(schedule, 100) < 1e-6
+    (0.004, True)
+    """
+    rise = 0.25 * schedule.steps
+    if step < rise:
+        return schedule.peak_rate * (0.04 + 0.96 * (1 - math.cos(math.pi * step / rise)) / 2)
+    fall = (step - rise) / (schedule.steps - rise)
+    return schedule.peak_rate * (1e-5 + (1 - 1e-5) * (1 + math.cos(math.pi * fall)) / 2)
+
+
 def train(
     network: DeclaredCargoNetwork,
     crops: Crops,
@@ -88,16 +107,12 @@ def train(
         In evaluation mode.
     """
     torch.set_num_threads(schedule.threads)
+    # Depthwise convolutions on a CPU take little more than half the time when channels are innermost.
+    network = network.to(memory_format=torch.channels_last)
     folder.mkdir(parents=True, exist_ok=True)
     optimiser = torch.optim.AdamW(network.parameters(), lr=schedule.peak_rate, weight_decay=schedule.weight_decay)
-    planner = torch.optim.lr_scheduler.OneCycleLR(optimiser, schedule.peak_rate, total_steps=schedule.steps + 1)
     checkpoint = folder / "checkpoint.safetensors"
     start = _resume(checkpoint, network, optimiser) if checkpoint.is_file() else 0
-    for group in optimiser.param_groups:
-        # OneCycleLR rewrites the rate and the first moment's decay at every step; both follow from the step alone.
-        group.setdefault("initial_lr", schedule.peak_rate)
-    planner.last_epoch = start - 1
-    planner.step()
     family_loss = nn.CrossEntropyLoss(weight=weights, ignore_index=IGNORE)
     insert_loss = nn.BCEWithLogitsLoss(pos_weight=torch.tensor(schedule.insert_weight))
     network.train()
@@ -106,8 +121,11 @@ def train(
         if not start:
             log.writerow(["step", "family_loss", "insert_loss", "learning_rate"])
         for step in range(start, schedule.steps):
+            rate = learning_rate(schedule, step)
+            for group in optimiser.param_groups:
+                group["lr"] = rate
             planes, labels, inserts = (torch.from_numpy(np.ascontiguousarray(part)) for part in crops[step])
-            logits = network(planes)
+            logits = network(planes.to(memory_format=torch.channels_last))
             family = family_loss(logits[:, :-1], labels)
             insert = insert_loss(logits[:, -1], inserts)
             loss = family + insert
@@ -115,8 +133,7 @@ def train(
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 5.0)
             optimiser.step()
-            log.writerow([step, f"{family.item():.5f}", f"{insert.item():.5f}", f"{planner.get_last_lr()[0]:.3g}"])
-            planner.step()
+            log.writerow([step, f"{family.item():.5f}", f"{insert.item():.5f}", f"{rate:.3g}"])
             if (step + 1) % schedule.checkpoint_every == 0 or step + 1 == schedule.steps:
                 stream.flush()
                 _save(checkpoint, network, optimiser, step + 1)
