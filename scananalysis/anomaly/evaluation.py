@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scipy.stats import beta
+import numpy as np
+from scipy.stats import beta, binomtest, rankdata
 
-from scananalysis.anomaly.campaign import Task, prepared
+from scananalysis.anomaly.campaign import Prepared, Task, prepared
+from scananalysis.anomaly.model import DECLARED
 
 if TYPE_CHECKING:
     from scananalysis.anomaly.model import AnomalyModel
+    from scananalysis.core import Declaration
     from scananalysis.datasets import Recipe
+
+CLEAN = "none"
+WRONG = "wrong papers"
+"""Kind of a scan that is declared right, and of the same scan under another scan's declaration."""
 
 
 def clopper_pearson(hits: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -42,6 +51,21 @@ class Rate:
         return {"hits": self.hits, "trials": self.trials, "rate": self.hits / self.trials, "low": low, "high": high}
 
 
+def auroc(low: Sequence[float], high: Sequence[float]) -> float:
+    """Return the probability that a value of ``high`` exceeds one of ``low``, ties counting half.
+
+    Mann and Whitney (Ann. Math. Stat. 18 (1947) 50, doi:10.1214/aoms/1177730491).
+
+    Examples
+    --------
+    >>> auroc([0.0, 1.0], [1.0, 2.0])
+    0.875
+    """
+    ranks = rankdata([*low, *high])
+    n, m = len(low), len(high)
+    return float((ranks[n:].sum() - m * (m + 1) / 2) / (n * m))
+
+
 def evaluate(  # noqa: PLR0913 - an experiment has that many settings, all by keyword
     models: Sequence[AnomalyModel],
     recipe: Recipe,
@@ -64,7 +88,8 @@ def evaluate(  # noqa: PLR0913 - an experiment has that many settings, all by ke
         Disjoint from everything the models have seen.
     scanner : str
     clean, per_fraud : int
-        Scans declared right, and scans of each kind of fraud.
+        Scans declared right, and scans of each kind of fraud. Every clean scan is scored a second time under the declaration of
+        another one with no family in common.
     rates : sequence of float
         Nominal false-alarm rates per scan.
     workers : int, optional
@@ -75,19 +100,24 @@ def evaluate(  # noqa: PLR0913 - an experiment has that many settings, all by ke
     Returns
     -------
     dict
-        ``rates[model][rate][kind]``: a scan counts as detected when its combined p-value is at most the rate; for ``none`` that
-        is the realised false-alarm rate. ``scans``: every scan's p-values.
+        ``rates[model][rate][kind]``: a scan counts as detected when its combined p-value is at most the rate; for ``none`` that is the
+        realised false-alarm rate. ``auroc[model]``: right against wrong declaration on the same pixels, by the highest score of the
+        head that knows the declaration. ``against[model][rate]``: with two models, McNemar's exact two-sided p-value by kind.
+        ``scans``: every scan's p-values.
     """
     frauds = list(recipe.split(split).frauds)
     pitch = models[0].metadata.pitch_mm
-    kinds = ["none"] * clean + [fraud for fraud in frauds for _ in range(per_fraud)]
+    kinds = [CLEAN] * clean + [fraud for fraud in frauds for _ in range(per_fraud)]
     tasks = [Task(recipe, split, i, kind, scanner, pitch) for i, kind in enumerate(kinds)]
-    scans = []
+    scans: list[dict[str, Any]] = []
+    papers: list[Declaration] = []
     for done, made in enumerate(prepared(tasks, workers), start=1):
-        p_values = {}
-        for model in models:
-            p_values[model.name] = dict(model.score(made.cells, made.declaration).scan_p_value)
-        scans.append({"fraud": made.fraud, "p_values": p_values, "labels": made.labels})
+        scans.append(_scored(models, made, made.declaration, made.fraud))
+        if made.fraud == CLEAN:
+            other = _other_papers(models[0], made.declaration, papers)
+            papers.append(made.declaration)
+            if other is not None:
+                scans.append(_scored(models, made, other, WRONG))
         if progress is not None:
             progress(done, len(tasks))
     table = {model.name: {f"{rate:g}": _rates(scans, model.name, rate) for rate in rates} for model in models}
@@ -100,37 +130,121 @@ def evaluate(  # noqa: PLR0913 - an experiment has that many settings, all by ke
             model.name: {"version": model.metadata.version, "sha256": model.metadata.sha256} for model in models
         },
         "rates": table,
+        "auroc": {model.name: _separation(scans, model.name) for model in models},
+        "against": _against(scans, [model.name for model in models], rates),
         "scans": scans,
     }
+
+
+def _scored(models: Sequence[AnomalyModel], made: Prepared, declaration: Declaration, kind: str) -> dict[str, Any]:
+    p_values, highest = {}, {}
+    for model in models:
+        found = model.score(made.cells, declaration)
+        p_values[model.name] = dict(found.scan_p_value)
+        plane = found.score[found.heads.index(DECLARED)]
+        highest[model.name] = float(np.nanmax(plane)) if np.isfinite(plane).any() else None
+    return {"kind": kind, "p_values": p_values, "highest_declared": highest, "labels": made.labels}
+
+
+def _other_papers(model: AnomalyModel, own: Declaration, papers: Sequence[Declaration]) -> Declaration | None:
+    """Return the latest declaration that shares no family with the scan's own."""
+    families = model.declared_families(own) or frozenset()
+    return next((each for each in reversed(papers) if not families & (model.declared_families(each) or families)), None)
 
 
 def _rates(scans: Sequence[Mapping[str, Any]], model: str, rate: float) -> dict[str, Any]:
     found: dict[str, list[bool]] = {}
     for scan in scans:
-        found.setdefault(scan["fraud"], []).append(scan["p_values"][model]["combined"] <= rate)
+        found.setdefault(scan["kind"], []).append(scan["p_values"][model]["combined"] <= rate)
     return {kind: Rate(sum(hits), len(hits)).to_dict() for kind, hits in found.items()}
 
 
-def markdown(result: Mapping[str, Any]) -> str:
-    """Return the table as Markdown: one row per kind of fraud, one column per model and rate."""
+def _separation(scans: Sequence[Mapping[str, Any]], model: str) -> float | None:
+    right, wrong = (
+        [scan["highest_declared"][model] for scan in scans if scan["kind"] == kind] for kind in (CLEAN, WRONG)
+    )
+    known = [[value for value in values if value is not None] for values in (right, wrong)]
+    return auroc(*known) if all(known) else None
+
+
+def _against(scans: Sequence[Mapping[str, Any]], models: Sequence[str], rates: Sequence[float]) -> dict[str, Any]:
+    """Compare the first model with each other one on the same scans (McNemar, Psychometrika 12 (1947) 153)."""
+    found: dict[str, Any] = {}
+    for other in models[1:]:
+        for rate in rates:
+            counts: dict[str, list[int]] = {}
+            for scan in scans:
+                first, second = (scan["p_values"][name]["combined"] <= rate for name in (models[0], other))
+                only = counts.setdefault(scan["kind"], [0, 0])
+                only[0] += first and not second
+                only[1] += second and not first
+            found.setdefault(other, {})[f"{rate:g}"] = {
+                kind: {
+                    f"only_{models[0]}": a,
+                    f"only_{other}": b,
+                    "p_value": float(binomtest(a, a + b).pvalue) if a + b else 1.0,
+                }
+                for kind, (a, b) in counts.items()
+            }
+    return found
+
+
+def table(result: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Return head and rows of the table: one row per kind of scan, one column per rate and model."""
     models, rates = list(result["rates"]), list(next(iter(result["rates"].values())))
-    head = ["scans", *(f"{model}, {float(rate):.0%} false alarms" for rate in rates for model in models)]
-    kinds = list(result["rates"][models[0]][rates[0]])
-    lines = [
-        f"Simulated scans of {result['scanner']}, recipe {result['recipe']}, split {result['split']}.",
-        "Share of scans that alarm, with 95 % Clopper-Pearson intervals.",
-        "",
-        "| " + " | ".join(head) + " |",
-        "|" + "---|" * len(head),
-    ]
-    for kind in kinds:
-        cells = [f"{_NAMES.get(kind, kind)} (n = {result['rates'][models[0]][rates[0]][kind]['trials']})"]
+    first = result["rates"][models[0]][rates[0]]
+    head = ["scans", "n", *(f"{model}, at {float(rate):.2g}" for rate in rates for model in models)]
+    rows = []
+    for kind in first:
+        cells = [_NAMES.get(kind, kind), str(first[kind]["trials"])]
         for rate in rates:
             for model in models:
                 r = result["rates"][model][rate][kind]
                 cells.append(f"{r['rate']:.3f} ({r['low']:.2f} to {r['high']:.2f})")
-        lines.append("| " + " | ".join(cells) + " |")
+        rows.append(cells)
+    return head, rows
+
+
+def markdown(result: Mapping[str, Any]) -> str:
+    """Return the table as Markdown, with what was compared."""
+    head, rows = table(result)
+    about = (
+        f"Simulated scans of {result['scanner']}, recipe {result['recipe']}, split {result['split']}. Share of scans that alarm "
+        "at a false-alarm rate per scan, with 95 % Clopper-Pearson intervals."
+    )
+    lines = [
+        about,
+        "",
+        "| " + " | ".join(head) + " |",
+        "|---|" + "---:|" * (len(head) - 1),
+        *("| " + " | ".join(row) + " |" for row in rows),
+        "",
+    ]
+    lines += [
+        f"Right against wrong declaration on the same pixels, AUROC of {model}: {value:.3f}."
+        for model, value in result["auroc"].items()
+        if value is not None
+    ]
+    for other, by_rate in result["against"].items():
+        for rate, kinds in by_rate.items():
+            better = [_NAMES.get(k, k) for k, v in kinds.items() if k != CLEAN and v["p_value"] < _SIGNIFICANT]
+            lines.append(
+                f"Differences to {other} at {rate} beyond chance (McNemar, p < {_SIGNIFICANT:g}): {', '.join(better) or 'none'}."
+            )
     return "\n".join(lines) + "\n"
 
 
-_NAMES = {"none": "declared right (false alarms)"}
+def save_evaluation(result: Mapping[str, Any], folder: Path) -> None:
+    """Write ``evaluation.md`` and ``evaluation.json``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in (
+        ("evaluation.md", markdown(result)),
+        ("evaluation.json", json.dumps(result, indent=1, allow_nan=False) + "\n"),
+    ):
+        part = folder / f"{name}.part"
+        part.write_text(text, encoding="utf-8")
+        part.replace(folder / name)
+
+
+_NAMES = {CLEAN: "declared right (false alarms)", WRONG: "another scan's declaration"}
+_SIGNIFICANT = 0.05
