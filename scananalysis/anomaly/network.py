@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,12 @@ _TILE = 1024
 _EPSILON = 1e-4
 
 
+def _threads() -> int:
+    """Return the threads that ``OMP_NUM_THREADS`` asks for; 0 leaves the choice to ONNX Runtime."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return int(wanted) if wanted.isdecimal() else 0
+
+
 class NetworkModel(AnomalyModel):
     """A network exported to ONNX with input (1, plane, y, x) and output logits (1, class + 1, y/2, x/2).
 
@@ -41,6 +48,8 @@ class NetworkModel(AnomalyModel):
         super().__init__(folder, metadata)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        # ONNX Runtime does not look at it by itself; whoever runs several processes on a machine expects it to hold.
+        options.intra_op_num_threads = _threads()
         self._session = onnxruntime.InferenceSession(
             str(folder / metadata.file), sess_options=options, providers=["CPUExecutionProvider"]
         )
