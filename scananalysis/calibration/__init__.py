@@ -1,5 +1,6 @@
 """From counts to attenuation: offset, gain, pulse, defects, registration, logarithm, each with its uncertainty."""
 
+from scananalysis.calibration.building import build_calibration, gather
 from scananalysis.calibration.chain import calibrate
 from scananalysis.calibration.check import CheckResult, check_calibration
 from scananalysis.calibration.recipe import Recipe
@@ -17,8 +18,10 @@ __all__ = [
     "ReferenceWedge",
     "StepWedge",
     "Stream",
+    "build_calibration",
     "calibrate",
     "check_calibration",
+    "gather",
     "load_calibration",
     "measure_wedge",
     "replay",

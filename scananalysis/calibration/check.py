@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from scananalysis.calibration.building import check_beam
 from scananalysis.calibration.defects import find_defects
+from scananalysis.calibration.gain import open_beam
+from scananalysis.calibration.offset import DarkLevel
 from scananalysis.calibration.recipe import Defects
-from scananalysis.calibration.references import Calibration
-from scananalysis.core import RawScan
+from scananalysis.calibration.references import LEAST_LINES, Calibration
+from scananalysis.core import CalibrationError, RawScan
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -109,7 +112,7 @@ def check_calibration(
     calibration : Calibration
         Its validity in time is not looked at: a check is how it is prolonged.
     scan : RawScan
-        With dark and open-beam lines.
+        With open-beam lines; without dark lines the set's own dark level serves, and offset and dark noise are not measured.
     limits : Limits, optional
     defects : Defects, optional
         Limits of the search for bad elements.
@@ -121,7 +124,7 @@ def check_calibration(
     Raises
     ------
     CalibrationError
-        The scan has no references, or is of another scanner or element count.
+        The scan has no open-beam lines, or is of another scanner or element count.
 
     Examples
     --------
@@ -136,17 +139,44 @@ def check_calibration(
     Channel 0: the open beam is 20.4 % weaker than in the set (limit 5.0 %).
     """
     limits, defects = limits or Limits(), defects or Defects()
-    new = Calibration.from_references(scan)
     # The set's own start as the moment: only scanner, binning and size are compared.
     calibration.check(
         scan.scanner, scan.binning, (scan.shape[0], scan.shape[2]), calibration.valid_from or calibration.valid_until
     )
+    air_alone = scan.dark is None and scan.air is not None
+    new = _with_air(calibration, scan) if air_alone else Calibration.from_references(scan)
     before, after = find_defects(calibration, defects), find_defects(new, defects)
     measures: list[Measure] = []
     for c in range(len(before)):
-        measures.extend(_channel(calibration, new, before[c], after[c], c, limits))
+        found = _channel(calibration, new, before[c], after[c], c, limits)
+        measures.extend(m for m in found if not (air_alone and m.name in _OF_DARK_LINES))
     pairs = np.argwhere((before == 0) & (after != 0))
     return CheckResult(tuple(measures), tuple((int(c), int(e)) for c, e in pairs))
+
+
+_OF_DARK_LINES = ("offset", "dark noise")
+
+
+def _with_air(calibration: Calibration, scan: RawScan) -> Calibration:
+    """Return the set with the open beam of a scan in place of its own."""
+    if scan.air is None or scan.air.shape[1] < LEAST_LINES:
+        lines = 0 if scan.air is None else scan.air.shape[1]
+        raise CalibrationError(f"{lines} open-beam lines", expected=f"at least {LEAST_LINES}")
+    dark = DarkLevel(calibration.offset, calibration.offset_sigma, calibration.dark_noise, calibration.dark_outliers)
+    check_beam(scan.air, dark.offset, dark.noise)
+    level = open_beam(scan.air, dark, scan.air_monitor)
+    return replace(
+        calibration,
+        gain=level.gain,
+        gain_sigma=level.sigma,
+        air_noise=level.noise,
+        air_outliers=level.outliers,
+        quantum=level.quantum,
+        level_sigma=level.level_sigma,
+        monitor_sigma=level.monitor_sigma,
+        air_monitor=level.air_monitor if scan.air_monitor is not None else np.full(len(level.quantum), np.nan),
+        reference_lines=(calibration.reference_lines[0], scan.air.shape[1]),
+    )
 
 
 def _channel(

@@ -16,7 +16,7 @@ from scananalysis._resources import find
 from scananalysis.calibration.stepwedge import StepWedge
 from scananalysis.core import UNUSABLE, CalibrationError, ConfigurationError, Radiograph, has
 from scananalysis.detectors import scanner as find_scanner
-from scananalysis.physics import SYMBOLS, transmission
+from scananalysis.physics import SYMBOLS, mass_attenuation, transmission
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -142,16 +142,23 @@ def measure_wedge(radiograph: Radiograph, wedge: ReferenceWedge, *, groups: int 
                 continue
             angle = float(radiograph.fan_angle_rad[group].mean())
             path = step.areal_density / (np.cos(angle) if wedge.flat else 1.0)
-            points.append((step.z, path, *_mean(radiograph, mask), float(group[group.size // 2]), angle))
+            scale = _to_one_angle(radiograph, step, angle, flat=wedge.flat)
+            points.append((step.z, path, *_mean(radiograph, mask, scale), float(group[group.size // 2]), angle))
     z, depth, high, low, high_variance, low_variance, element, fan = np.array(points).T
     return StepWedge(
         z, depth, [high, low], [high_variance, low_variance], element=element.astype(np.int64), fan_angle_rad=fan
     )
 
 
-def _mean(radiograph: Radiograph, mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:
-    """Return −ln of the mean transmission of both channels, and its variance with the shared errors."""
-    seen = np.exp(-radiograph.attenuation[:, mask].astype(np.float64)).mean(axis=1)
+def _mean(
+    radiograph: Radiograph, mask: NDArray[np.bool_], scale: NDArray[np.float64]
+) -> tuple[float, float, float, float]:
+    """Return −ln of the mean transmission of both channels, and its variance with the shared errors.
+
+    ``scale``, (channel, row), brings every row to the group's mean angle, see `_to_one_angle`.
+    """
+    rows = np.nonzero(mask)[0]
+    seen = np.exp(-radiograph.attenuation[:, mask].astype(np.float64) * scale[:, rows]).mean(axis=1)
     independent, shared = radiograph.mean_covariance(mask)
     high, low = -np.log(seen)
     variance = np.diag(independent + shared)
@@ -189,6 +196,23 @@ def _plateaus(radiograph: Radiograph, usable: NDArray[np.bool_], rows: NDArray[n
         level = float(np.median(alpha[part]))
         if level > _LEAST_ALPHA:
             found.append((part, level))
+    return found
+
+
+def _to_one_angle(radiograph: Radiograph, step: WedgeStep, angle: float, *, flat: bool) -> NDArray[np.float64]:
+    """Return what brings the attenuation behind a step in every row to that at one fan angle, (channel, row).
+
+    Off the axis the path is longer and the beam softer; the nominal beams say by how much. Without it the mean over unequal rows is
+    too transparent: by 0.02 in α at 6 for eighths of an array, many times the error of the mean.
+    """
+    angles = np.append(radiograph.fan_angle_rad.astype(np.float64), angle)
+    depth = step.areal_density / (np.cos(angles) if flat else np.ones_like(angles))
+    alphas = []
+    for beam in find_scanner(radiograph.scanner).beams():
+        mu = mass_attenuation(SYMBOLS[step.z - 1], beam.energy_mev)
+        alphas.append(-np.log((beam.signal_weights(angles) * np.exp(-depth[:, None] * mu)).sum(axis=1)))
+    expected = np.stack(alphas)
+    found: NDArray[np.float64] = expected[:, -1:] / expected[:, :-1]
     return found
 
 

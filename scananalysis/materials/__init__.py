@@ -1,6 +1,7 @@
 """Material discrimination: attenuation to areal density and atomic number, pooled areas, mass, pseudo-colour."""
 
 from scananalysis.materials.colour import legend, pseudo_colour
+from scananalysis.materials.curves import FittedCurves, fit_curves
 from scananalysis.materials.discriminate import discriminate, model_for
 from scananalysis.materials.dualenergy import DualEnergyModel
 from scananalysis.materials.inversion import Inverted
@@ -12,11 +13,13 @@ from scananalysis.physics import Beam
 __all__ = [
     "Beam",
     "DualEnergyModel",
+    "FittedCurves",
     "Inverted",
     "Mass",
     "Pooled",
     "SingleEnergyModel",
     "discriminate",
+    "fit_curves",
     "hydrogen_factor",
     "legend",
     "mass",

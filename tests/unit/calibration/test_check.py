@@ -82,5 +82,26 @@ def test_a_new_dead_element_is_named(scan, used):
 def test_another_scanner_and_missing_references_are_refused(scan, used):
     with pytest.raises(CalibrationError, match="scan has scanner"):
         check_calibration(used, dataclasses.replace(scan, scanner="rail-6-4mv"))
-    with pytest.raises(CalibrationError, match="no dark reference"):
-        check_calibration(used, dataclasses.replace(scan, dark=None))
+    with pytest.raises(CalibrationError, match="no air reference"):
+        check_calibration(used, dataclasses.replace(scan, air=None, air_monitor=None))
+    with pytest.raises(CalibrationError, match="5 open-beam lines"):
+        check_calibration(
+            used, dataclasses.replace(scan, dark=None, air=scan.air[:, :5], air_monitor=scan.air_monitor[:, :5])
+        )
+
+
+def test_open_beam_lines_alone_are_checked_against_the_dark_level_of_the_set(scan, used):
+    dark, air = redrawn(scan)
+    alone = dataclasses.replace(scan, dark=None, air=air.astype(np.uint16), air_monitor=None)
+    result = check_calibration(used, alone)
+    assert result.holds
+    assert {m.name for m in result.measures} == {"level", "shape", "quanta", "new defects"}
+    whole = {(m.name, m.channel): m.value for m in check(used, scan, dark, air).measures}
+    for measure in result.measures:
+        assert measure.value == pytest.approx(whole[measure.name, measure.channel], abs=0.01)
+    air[:, :, 77] = dark[:, :, 77]
+    dead = dataclasses.replace(alone, air=air.astype(np.uint16))
+    assert check_calibration(used, dead).new_defects == ((0, 77), (1, 77))
+    off = dataclasses.replace(alone, air=dark.astype(np.uint16))
+    with pytest.raises(CalibrationError, match="lines with the beam on"):
+        check_calibration(used, off)

@@ -49,6 +49,19 @@ def test_steps_are_found_and_measured_within_their_errors(radiograph):
     np.testing.assert_allclose(carbon, 20 / np.cos(found.fan_angle_rad[:8]))
 
 
+@pytest.mark.parametrize("groups", [3, 24])
+def test_wide_and_narrow_parts_of_the_array_are_both_unbiased(radiograph, groups):
+    found = measure_wedge(radiograph, WEDGE, groups=groups)
+    pulls = []
+    for i, beam in enumerate(SCANNER.beams()):
+        for k in range(found.z.size):
+            seen = transmission(
+                beam, {SYMBOLS[int(found.z[k]) - 1]: found.areal_density[k]}, float(found.fan_angle_rad[k])
+            )
+            pulls.append((found.alpha[i, k] + np.log(float(np.squeeze(seen)))) / np.sqrt(found.variance[i, k]))
+    assert np.std(pulls) == pytest.approx(1.0, abs=0.35)
+
+
 def test_a_wedge_that_travels_the_other_way_is_recognised(radiograph):
     backwards = WEDGE.model_copy(update={"steps": WEDGE.steps[::-1]})
     first, second = measure_wedge(radiograph, WEDGE), measure_wedge(radiograph, backwards)
