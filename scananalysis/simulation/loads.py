@@ -12,7 +12,8 @@ import numpy as np
 from scananalysis.cargo import Commodity, check_digit, commodities, commodity
 from scananalysis.core import ConfigurationError, Declaration, Item
 from scananalysis.detectors import Scanner
-from scananalysis.simulation.containers import SIZES, Space, chassis, container
+from scananalysis.simulation.containers import DRY, SIZES, Space, container
+from scananalysis.simulation.vehicles import chassis
 from scananalysis.simulation.hidden import KINDS, Place, hide
 from scananalysis.simulation.packing import Packed, pack
 from scananalysis.simulation.scene import Matter, Piece, Scene
@@ -94,7 +95,7 @@ def container_scene(
         drawn *= 3
     if scanner.modality == "dual-energy-kv":
         return _parcel(rng, twist, scanner, drawn[:1], fraud, headings)
-    name = size or str(rng.choice(list(SIZES)))
+    name = size or str(rng.choice(DRY))
     if name not in SIZES:
         raise ConfigurationError(f"no container size {name!r}", expected=f"one of {', '.join(SIZES)}")
     frame = SIZES[name]
