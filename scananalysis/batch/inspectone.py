@@ -1,0 +1,330 @@
+"""One scan, from its plan row to its row of results. Runs in the sandbox, and in nothing else."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scananalysis.batch.definition import CalibrationSet, RunDefinition, calibration_for
+from scananalysis.batch.store import Store, storage_error
+from scananalysis.core import (
+    Declaration,
+    DeclarationError,
+    FormatError,
+    Inspection,
+    Quality,
+    RawScan,
+    ScanAnalysisError,
+    sha256_file,
+)
+
+if TYPE_CHECKING:
+    from scananalysis.calibration import Calibration
+
+Row = dict[str, Any]
+DATE_FIELDS = ("acquired", "acquisition_time", "date", "time", "StudyDate")
+"""Metadata of a scan that may hold its date, in this order."""
+
+THUMBNAIL = (120, 320)
+"""Largest height and width of a thumbnail, pixels."""
+
+
+class Inspector:
+    """Inspects scans of one run; the model and the calibration sets are loaded once.
+
+    Parameters
+    ----------
+    root : Path
+        The archive.
+    output : Path
+        Folder of the run.
+    definition : RunDefinition
+    papers : bool
+        Whether the run names declarations.
+    """
+
+    def __init__(self, root: Path, output: Path, definition: RunDefinition, *, papers: bool) -> None:
+        from scananalysis.anomaly import load
+        from scananalysis.inspection import Limits
+
+        self.root = root
+        self.store = Store(output)
+        self.definition = definition
+        self.papers = papers
+        self.limits = Limits(**definition.limits.model_dump())
+        load(definition.model)
+
+    def row(self, plan: Mapping[str, Any]) -> Row:
+        """Return the results of one scan; what is refused becomes an error row.
+
+        Raises
+        ------
+        StorageError
+            The archive's or the output's disk is full or gone: nothing is said of the scan then.
+        """
+        path = self.root / plan["path"]
+        row: Row = {"path": plan["path"], "status": "done", "consignor": plan["consignor"], "route": plan["route"]}
+        row["date"] = plan["date"]
+        try:
+            self._fill(row, path, plan)
+        except ScanAnalysisError as error:
+            return _refused(row, type(error).__name__, str(error), path)
+        except MemoryError:
+            raise
+        except OSError as error:
+            lost = storage_error(error, error.filename or path)
+            if lost is not None:
+                raise lost from error
+            return _refused(row, type(error).__name__, f"{path}: {error.strerror or error}.", path)
+        except Exception as error:
+            # One scan must not end a run of a million; its row says what happened.
+            if _is_memory(error):
+                raise MemoryError from error
+            text = " ".join(str(error).split())[:300]
+            return _refused(row, "InternalFault", f"{type(error).__name__}: {text}.", path)
+        return row
+
+    def _fill(self, row: Row, path: Path, plan: Mapping[str, Any]) -> None:
+        from scananalysis.inspection import inspect, save_inspection
+        from scananalysis.io import read
+
+        archive = self.definition.archive
+        self._check_there(path)
+        scan = read(
+            path,
+            format=plan["format"] or archive.format,
+            layout=plan["layout"] or archive.layout,
+            scanner=plan["scanner"] or archive.scanner,
+        )
+        row["scan_sha256"] = _scan_sha256(scan, path)
+        row["scanner"] = scan.scanner
+        if plan["sha256"] not in {None, row["scan_sha256"]}:
+            raise FormatError(
+                f"sha256 is {row['scan_sha256']}", source=path, expected=plan["sha256"], remedy="restore the file"
+            )
+        row["date"] = plan["date"] or _date(scan)
+        declaration = self._declaration(row, plan, path)
+        chosen = calibration_for(self.definition.calibration, scan.scanner, _moment(row["date"], path))
+        row["calibration_sha256"] = None if chosen is None else chosen.sha256
+        _describe_array(row, scan)
+        found = inspect(
+            scan,
+            declaration,
+            calibration=None if chosen is None else _calibration(chosen),
+            model=self.definition.model,
+            limits=self.limits,
+        )
+        found = replace(found, metadata={**found.metadata, "source": path.name})
+        _describe(row, found)
+        if self.definition.outputs.thumbnails:
+            row["thumbnail"] = base64.b64encode(_thumbnail(found)).decode("ascii")
+        wanted = self.definition.outputs.reports
+        if wanted == "all" or (wanted == "alarms" and found.verdict != "clear"):
+            folder = self.store.report(row["scan_sha256"], row["path"])
+            save_inspection(found, folder)
+            row["report"] = folder.relative_to(self.store.folder).as_posix()
+
+    def _check_there(self, path: Path) -> None:
+        """Tell a file that is missing from an archive that is missing."""
+        if path.exists() or path.is_symlink():
+            return
+        try:
+            gone = not any(self.root.iterdir())
+        except OSError:
+            gone = True
+        if gone:
+            raise FileNotFoundError(_GONE, "the archive is empty or not there", str(self.root))
+
+    def _declaration(self, row: Row, plan: Mapping[str, Any], path: Path) -> Declaration | None:
+        from scananalysis.cargo import check, read_declaration
+
+        name = plan["declaration"]
+        if name is None:
+            if self.papers and self.definition.archive.missing_declaration == "error":
+                raise DeclarationError(
+                    "has no declaration",
+                    source=path,
+                    expected="one JSON file of the same name among the declarations",
+                    remedy='add it, or set missing_declaration = "inspect"',
+                )
+            return None
+        declaration = read_declaration(name)
+        row["declaration_sha256"] = sha256_file(name)
+        row["container"] = declaration.container
+        row["consignor"] = declaration.consignor or plan["consignor"]
+        heaviest = sorted(declaration.items, key=lambda item: -(item.net_weight_kg or 0.0))
+        row["headings"] = list(dict.fromkeys(item.heading for item in heaviest))
+        row["hazard_classes"] = sorted({item.imdg_class for item in declaration.items if item.imdg_class})
+        row["findings"] = [str(finding) for finding in check(declaration)]
+        origins = sorted({item.origin for item in declaration.items if item.origin})
+        row["route"] = plan["route"] or ("+".join(origins) or None)
+        return declaration
+
+
+def _is_memory(error: Exception) -> bool:
+    """Tell exhausted memory, which OpenCV and ONNX Runtime report in words of their own."""
+    text = str(error)
+    return any(sign in text for sign in ("bad_alloc", "Insufficient memory", "Failed to allocate", "bad allocation"))
+
+
+_GONE = 107
+"""ENOTCONN: what a network file system answers when its other end is gone."""
+
+
+def _refused(row: Row, kind: str, reason: str, path: Path) -> Row:
+    # What the scan would have been is not known; only what identifies it stays.
+    kept = (
+        "path",
+        "scan_sha256",
+        "declaration_sha256",
+        "scanner",
+        "date",
+        "container",
+        "consignor",
+        "route",
+        "headings",
+    )
+    # The archive's own place is left out: the same archive mounted elsewhere gives the same rows.
+    text = reason.replace(str(path), path.name)
+    return {name: row.get(name) for name in kept} | {"status": "error", "error_kind": kind, "reason": text}
+
+
+def _scan_sha256(scan: RawScan, path: Path) -> str:
+    step = scan.provenance.find("io.read")
+    if step is not None and "scan" in step.inputs:
+        return step.inputs["scan"]
+    return sha256_file(path)
+
+
+def _date(scan: RawScan) -> str | None:
+    for name in DATE_FIELDS:
+        value = scan.metadata.get(name)
+        if isinstance(value, str):
+            try:
+                return datetime.fromisoformat(value).isoformat()
+            except ValueError:
+                continue
+    return None
+
+
+def _moment(date: str | None, path: Path) -> datetime | None:
+    if date is None:
+        return None
+    try:
+        return datetime.fromisoformat(date)
+    except ValueError:
+        raise FormatError(f"date {date[:40]!r}", source=path, expected="an ISO 8601 date") from None
+
+
+def _calibration(chosen: CalibrationSet) -> Calibration:
+    return _opened(chosen.file, str(chosen.sha256))
+
+
+@functools.lru_cache(maxsize=16)
+def _opened(file: str, sha256: str) -> Calibration:
+    from scananalysis.calibration import Calibration
+    from scananalysis.core import CalibrationError
+
+    digest = sha256_file(file)
+    if digest != sha256:
+        raise CalibrationError(f"sha256 is {digest}", source=file, expected=sha256, remedy="restore the file")
+    return Calibration.load(file)
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _describe_array(row: Row, scan: RawScan) -> None:
+    """Add what the references say of the array's health; medians, so that a few bad elements do not speak for it."""
+    if scan.dark is None or scan.air is None:
+        return
+    dark = np.median(scan.dark, axis=1).astype(np.float64)
+    gain = np.median(scan.air, axis=1) - dark
+    middle = np.median(gain, axis=1)
+    spread = 1.4826 * np.median(np.abs(gain - middle[:, None]), axis=1)
+    row["dark_level"] = [float(value) for value in np.median(dark, axis=1)]
+    row["air_level"] = [float(value) for value in middle]
+    row["gain_spread"] = [float(s / m) if m > 0 else None for s, m in zip(spread, middle, strict=True)]
+
+
+def _describe(row: Row, found: Inspection) -> None:
+    measured = found.measured
+    row["verdict"] = found.verdict
+    row["reasons"] = list(found.reasons)
+    row["size_px"] = list(found.materials.shape)
+    for name in (
+        "scan_p_value", "inspectable_share", "starved_share", "bad_share", "open_beam", "load_mass_kg",
+        "sigma_load_mass_kg", "declared_mass_kg", "sigma_declared_mass_kg", "mass_difference_sigmas", "mass_p_value",
+    ):  # fmt: skip
+        row[name] = _number(measured.get(name))
+    if found.anomalies is not None:
+        heads = {name: float(p) for name, p in found.anomalies.scan_p_value.items() if name != "combined"}
+        row["head_p_values"] = json.dumps(heads, sort_keys=True)
+        scores = {
+            head: _number(np.nanmax(score)) if np.isfinite(score).any() else None
+            for head, score in zip(found.anomalies.heads, found.anomalies.score, strict=True)
+        }
+        row["largest_scores"] = json.dumps(scores, sort_keys=True)
+    flags = found.radiograph.quality
+    row["dead_elements"] = _elements(flags, Quality.DEAD)
+    row["noisy_elements"] = _elements(flags, Quality.HOT | Quality.NOISY | Quality.FLICKERING)
+    outside = (found.materials.quality & np.uint32(Quality.OUTSIDE_LOAD)) != 0
+    row["load_area_m2"] = float((~outside).sum()) * found.materials.pixel_mm[0] * found.materials.pixel_mm[1] * 1e-6
+    masses = [
+        abs(region.mass_kg) for region in found.regions if math.isfinite(region.mass_kg) and region.head != "mass"
+    ]
+    row["largest_region_mass_kg"] = max(masses, default=None)
+    row["region_count"] = len(found.regions)
+    row["regions"] = [_region(row, number, region) for number, region in enumerate(found.regions, start=1)]
+
+
+def _elements(flags: Any, flag: Quality) -> int:
+    """Count elements (rows of the picture) that carry a flag in any channel over most of the scan."""
+    marked = (flags & np.uint32(flag)) != 0
+    return int((marked.mean(axis=2) > 0.5).any(axis=0).sum())
+
+
+def _region(row: Row, number: int, region: Any) -> Row:
+    top, left, bottom, right = region.box_mm
+    return {
+        "path": row["path"],
+        "scan_sha256": row["scan_sha256"],
+        "number": number,
+        "head": region.head,
+        "top_mm": _number(top),
+        "left_mm": _number(left),
+        "bottom_mm": _number(bottom),
+        "right_mm": _number(right),
+        "score": _number(region.score),
+        "p_value": _number(region.p_value),
+        "mass_kg": _number(region.mass_kg),
+        "sigma_mass_kg": _number(region.sigma_mass_kg),
+        "areal_density_g_cm2": _number(region.areal_density),
+        "sigma_areal_density_g_cm2": _number(region.sigma_areal_density),
+        "z_eff": _number(region.z_eff),
+        "sigma_z": _number(region.sigma_z),
+        "z_added": _number(region.z_added),
+        "sigma_z_added": _number(region.sigma_z_added),
+        "looks_like": region.looks_like,
+        "reason": region.reason,
+    }
+
+
+def _thumbnail(found: Inspection) -> bytes:
+    from scananalysis.inspection.crop import thin
+    from scananalysis.materials import pseudo_colour
+    from scananalysis.report.images import png
+
+    height, width = found.materials.shape
+    step = max(1, -(-height // THUMBNAIL[0]), -(-width // THUMBNAIL[1]))
+    return png(pseudo_colour(thin(found.materials, (step, step))))

@@ -1,0 +1,262 @@
+"""A run from its beginning to its end: plan, audit, cluster, shards, proof."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scananalysis._version import __version__
+from scananalysis.batch import listing
+from scananalysis.batch.definition import RunDefinition
+from scananalysis.batch.engine import Engine, Rate, Watch, stop_on_signals
+from scananalysis.batch.fingerprint import fingerprint
+from scananalysis.batch.ledger import Audit, Ledger
+from scananalysis.batch.log import Log
+from scananalysis.batch.plan import Plan, write_plan
+from scananalysis.batch.shard import close_sandboxes
+from scananalysis.batch.store import FORMAT, FORMAT_VERSION, Store, on_disk
+from scananalysis.core import ConfigurationError, sha256_json
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did.
+
+    Parameters
+    ----------
+    folder : Path
+    run : str
+        Key of the run.
+    scans, errors, quarantined, alarms : int
+        Of the whole archive.
+    fresh : int
+        Scans of the shards that this call committed.
+    skipped : int
+        Scans of shards that were proved to be done already.
+    repaired : dict of int to str
+        Shards that were done again, with the reason.
+    """
+
+    folder: Path
+    run: str
+    scans: int
+    errors: int
+    quarantined: int
+    alarms: int
+    fresh: int
+    skipped: int
+    repaired: dict[int, str]
+
+
+Say = Callable[[str, float], None]
+
+
+def run(
+    archive: str,
+    output: str | os.PathLike[str],
+    definition: RunDefinition | None = None,
+    *,
+    declarations: str | os.PathLike[str] | None = None,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    resume: bool = False,
+    progress: Say | None = None,
+) -> Outcome:
+    """Re-analyse an archive.
+
+    Parameters
+    ----------
+    archive : str
+        A folder, a glob, or a manifest in CSV or Parquet.
+    output : path-like
+        Folder of the run; made if missing.
+    definition : RunDefinition, optional
+    declarations : path-like, optional
+        Folder with one JSON declaration per scan.
+    scheduler : str, optional
+        Address of a Dask scheduler; a local cluster by default.
+    workers : int, optional
+        Processes of the local cluster; one per core by default. Their number changes no byte.
+    resume : bool
+        Go on with a run that was begun; every shard that is skipped is checked against its sha256 first.
+    progress : callable, optional
+        Called with what is being done and the share that is done, 0 … 1.
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    ConfigurationError
+        The output is that of another run, or of one that was begun and ``resume`` is not set.
+    StorageError, ClusterError, Stopped
+        The run ended early; it can be resumed.
+    """
+    from scananalysis.batch.cluster import check_workers, cluster
+
+    chosen = definition or RunDefinition()
+    say = progress or _silent
+    store = Store(Path(output).absolute())
+    _make(store)
+    with store.locked(), on_disk(store.folder), stop_on_signals() as stop:
+        say("planning", 0.0)
+        papers = None if declarations is None else Path(declarations)
+        found = listing.find(archive, chosen.archive.patterns, papers)
+        here = fingerprint(chosen.model)
+        head = _head(found, chosen, here, papers=papers is not None or found.source is not None)
+        plan = _planned(store, found, head, archive, resume=resume)
+        key = sha256_json({"plan": plan.sha256, "configuration": chosen.sha256, "fingerprint": here})
+        ledger, log = Ledger(store, key), Log(store.log)
+        audit = ledger.audit(plan, lambda done, total: say("checking what is done", done / total))
+        todo = [shard for shard in range(plan.shards) if shard not in audit.done]
+        watch = _watch(plan, audit)
+        if todo:
+            store.stop.unlink(missing_ok=True)
+            log.event("begin", scans=plan.scans, shards=plan.shards, done=audit.scans, damaged=audit.damaged, key=key)
+            order = _order(store, head, chosen, here, key)
+            count = workers or os.cpu_count() or 1
+            say("starting the cluster", 0.0)
+            with cluster(scheduler, count) as client:
+                threads = check_workers(client, here, chosen.model)
+                engine = Engine(client, store, plan, ledger, log, order)
+                engine.run(iter(todo), threads or count, watch, lambda rate: _told(rate, say), stop)
+                client.run(close_sandboxes, on_error="ignore")
+            log.event("end", errors=watch.errors, quarantined=watch.quarantined, alarms=watch.alarms)
+        _tidy(store)
+    return Outcome(
+        store.folder, key, watch.total, watch.errors, watch.quarantined, watch.alarms, watch.done - watch.before,
+        watch.before, audit.damaged,
+    )  # fmt: skip
+
+
+def _silent(_what: str, _share: float) -> None:
+    """Report to nobody."""
+
+
+def _told(rate: Rate, say: Say) -> None:
+    say(rate.words(), rate.done / max(rate.total, 1))
+
+
+def _make(store: Store) -> None:
+    folder = store.folder
+    if folder.exists() and not folder.is_dir():
+        raise ConfigurationError("is a file", source=folder, expected="a folder to write into")
+    if folder.is_dir() and not store.run.exists() and any(p.name not in _OWN for p in folder.iterdir()):
+        raise ConfigurationError(
+            "holds other files",
+            source=folder,
+            expected="an empty folder, or that of an earlier run",
+            remedy="name another",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+_OWN = frozenset({".lock", "plan.parquet"})
+"""What a run may have left that was killed before it wrote its head."""
+
+
+def _head(found: listing.Listing, definition: RunDefinition, here: dict[str, str], *, papers: bool) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "software": f"scananalysis {__version__}",
+        "archive": str(found.root),
+        "manifest": None if found.source is None else str(found.source),
+        "declarations": papers,
+        "definition": definition.model_dump(mode="json"),
+        "configuration_sha256": definition.sha256,
+        "fingerprint": here,
+    }
+
+
+def _planned(store: Store, found: listing.Listing, head: dict[str, Any], archive: str, *, resume: bool) -> Plan:
+    """Return the plan: a new one, or the one of the run that is there, if it is still the same."""
+    shard_scans = head["definition"]["shard_scans"]
+    if not store.run.exists():
+        plan = write_plan(found, store.plan, shard_scans, archive)
+        store.write_run(head | {"plan_sha256": plan.sha256, "scans": plan.scans})
+        return plan
+    before = store.read_run()
+    _refuse_other(before, head, store)
+    again = store.plan.with_name(".plan-again.parquet")
+    try:
+        plan = write_plan(found, again, shard_scans, archive)
+        if plan.sha256 != before["plan_sha256"]:
+            raise ConfigurationError(
+                f"the archive has changed since this run began ({before['scans']:,} scans then, {plan.scans:,} now)",
+                source=archive,
+                expected="the same files with the same sizes and times",
+                remedy="name another output folder",
+            )
+        again.replace(store.plan)
+    finally:
+        again.unlink(missing_ok=True)
+    plan = Plan(store.plan, plan.scans, shard_scans, plan.sha256)
+    if not resume and not _complete(store, plan):
+        raise ConfigurationError(
+            "a run was begun here and is not complete",
+            source=store.folder,
+            expected="an empty folder, or --resume",
+            remedy="add --resume to go on, or name another folder",
+        )
+    return plan
+
+
+def _complete(store: Store, plan: Plan) -> bool:
+    return all(store.part("scans", shard).exists() for shard in range(plan.shards))
+
+
+def _refuse_other(before: dict[str, Any], head: dict[str, Any], store: Store) -> None:
+    for name, words in (
+        ("configuration_sha256", "another configuration"),
+        ("fingerprint", "another version of the package or of the model"),
+        ("archive", "another archive"),
+        ("declarations", "other declarations"),
+    ):
+        if before.get(name) != head[name]:
+            raise ConfigurationError(
+                f"holds a run with {words}",
+                source=store.folder,
+                expected="the run that was begun here",
+                remedy="name another output folder, then compare the two with `scananalysis batch diff`",
+            )
+
+
+def _watch(plan: Plan, audit: Audit) -> Watch:
+    watch = Watch(plan.scans)
+    for entry in audit.entries.values():
+        watch.add(entry)
+    watch.before = watch.done
+    return watch
+
+
+def _order(
+    store: Store, head: dict[str, Any], definition: RunDefinition, here: dict[str, str], key: str
+) -> dict[str, Any]:
+    return {
+        "run": key,
+        "output": str(store.folder),
+        "fingerprint": here,
+        "keys": {"model_sha256": here["model"], "configuration_sha256": definition.sha256},
+        "head": {
+            "definition": head["definition"],
+            "root": head["archive"],
+            "output": str(store.folder),
+            "papers": head["declarations"],
+            "seconds": definition.scan.seconds,
+            "memory_mb": definition.scan.memory_mb,
+            "threads": definition.scan.threads,
+        },
+    }
+
+
+def _tidy(store: Store) -> None:
+    """Take away what only a run that goes on needs."""
+    import shutil
+
+    shutil.rmtree(store.folder / "journal", ignore_errors=True)
+    store.stop.unlink(missing_ok=True)
