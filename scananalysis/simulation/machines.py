@@ -74,8 +74,10 @@ def car(x0: float, y0: float, z_middle: float, rng: np.random.Generator) -> list
         x = roof[0] + share * (roof[1] - roof[0] - 90)
         parts += [("steel", Box((x, x + 90), (belt, y0 + height), (z, z + 60)), 1.3) for z in (z0 + 110, z1 - 170)]
     parts += [("soda-lime glass", Box(roof, (belt, y0 + height - 60), (z, z + 4)), 2.5) for z in (z0 + 120, z1 - 124)]
+    # Windscreens slant over some 400 mm of length, so a ray from the side meets little of them.
     parts += [
-        ("soda-lime glass", Box((a, a + 9), (belt, y0 + height - 40), (z0 + 150, z1 - 150)), 2.5) for a in (front, back)
+        ("soda-lime glass", Box((a, a + 400), (belt, y0 + height - 40), (z0 + 150, z1 - 150)), 2.5 * 9 * 1.3 / 400)
+        for a in (front, back - 400)
     ]
     engine = float(rng.uniform(420, 620))
     parts += [

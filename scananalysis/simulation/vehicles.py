@@ -69,8 +69,8 @@ def chassis(size: ContainerSize, x0: float, y0: float, z_middle: float) -> list[
     return pieces
 
 
-def cab(x0: float, z_middle: float) -> list[Piece]:
-    """Build a tractor's cab that ends at ``x0``: shell, glass, engine, gearbox, tank, seats, front wheels."""
+def tractor(x0: float, z_middle: float) -> list[Piece]:
+    """Build a tractor whose cab ends at ``x0``: shell, glass, engine, gearbox, tank, seats, front wheels."""
     a, b = x0 - CAB_MM + 500, x0 - 400
     z0, z1 = z_middle - 1220, z_middle + 1220
     pieces = [Piece(Box((a, b), (1000, 3500), (z, z + 2.2)), STEEL, 6.0) for z in (z0, z1 - 2.2)]

@@ -1,0 +1,76 @@
+"""What is wrong with a load as a whole: goods of another family, goods that are missing, and where something may be hidden."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scananalysis.cargo import Commodity, commodity
+from scananalysis.core import ConfigurationError
+from scananalysis.simulation.hidden import Place
+
+if TYPE_CHECKING:
+    from scananalysis.simulation.containers import Space
+    from scananalysis.simulation.packing import Packed
+    from scananalysis.simulation.scene import Piece
+
+
+def apply_swap(
+    drawn: list[Commodity], fraud: str | None, headings: list[str], rng: np.random.Generator
+) -> list[Commodity]:
+    """Replace one part, or all, by goods of a family that was not declared."""
+    if fraud not in ("swap", "misdeclared"):
+        return drawn
+    families = {goods.family for goods in drawn}
+    others = [h for h in headings if commodity(h).family not in families]
+    if not others:
+        raise ConfigurationError(
+            f"no heading outside the families {', '.join(sorted(families))}", expected="a larger pool"
+        )
+    swapped = list(drawn)
+    indices = range(len(drawn)) if fraud == "misdeclared" else [int(rng.integers(len(drawn)))]
+    for i in indices:
+        swapped[i] = commodity(str(rng.choice(others)))
+    return swapped
+
+
+def place_inside(packed: list[Packed], rooms: list[Space], rng: np.random.Generator) -> Place:
+    """Return a place within the goods: neither in the air above them nor in the outermost 150 mm."""
+    sizes = np.array([room.x[1] - room.x[0] for room in rooms])
+    chosen = int(rng.choice(len(rooms), p=sizes / sizes.sum()))
+    room, part = rooms[chosen], packed[chosen]
+    top = max(piece.solid.bounds[3] for piece in part.pieces)
+    return Place(
+        (room.x[0] + 150, room.x[1] - 150),
+        (room.y[0] + 60, max(top - 100, room.y[0] + 120)),
+        (room.z[0] + 150, room.z[1] - 150),
+    )
+
+
+def take_away(structure: list[Piece], packed: list[Packed], rng: np.random.Generator) -> tuple[list[Piece], float]:
+    """Leave out 10 to 35 % of the goods: those of one stretch of the load, or the uppermost where goods reach from end to end.
+
+    Returns
+    -------
+    pieces : list of Piece
+        Structure and what is left of the goods.
+    missing_kg : float
+    """
+    pieces = [piece for part in packed for piece in part.pieces]
+    bounds = np.array([piece.solid.bounds for piece in pieces])
+    mass = np.array([piece.mass_kg for piece in pieces])
+    share = float(rng.uniform(0.10, 0.35))
+    low, high = bounds[:, 0].min(), bounds[:, 1].max()
+    start = float(rng.uniform(low, high - (high - low) * share))
+    middle = (bounds[:, 0] + bounds[:, 1]) / 2
+    gone = (middle > start) & (middle < start + (high - low) * share)
+    if (bounds[:, 1] - bounds[:, 0]).max() > 0.3 * (high - low) or not gone.any():
+        # Topmost first, until the share is reached; pieces of one height (a ring and its hollow) go together.
+        height = np.round((bounds[:, 2] + bounds[:, 3]) / 2, 3)
+        levels = np.unique(height)[::-1]
+        taken = np.array([mass[height >= level].sum() for level in levels])
+        enough = int(np.searchsorted(taken, share * mass.sum()))
+        gone = height >= levels[min(enough, max(levels.size - 2, 0))]
+    kept = [piece for piece, leave in zip(pieces, gone.tolist(), strict=True) if not leave]
+    return structure + kept, round(float(mass[gone].sum()), 1)
