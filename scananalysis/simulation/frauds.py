@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from scananalysis.simulation.packing import Packed
     from scananalysis.simulation.scene import Piece
 
+_REACH_MM = 350.0
+"""How far along the load an object lies from the middle of a package at most."""
+
 
 def apply_swap(
     drawn: list[Commodity], fraud: str | None, headings: list[str], rng: np.random.Generator
@@ -36,13 +39,19 @@ def apply_swap(
 
 
 def place_inside(packed: list[Packed], rooms: list[Space], rng: np.random.Generator) -> Place:
-    """Return a place within the goods: neither in the air above them nor in the outermost 150 mm."""
+    """Return a place within the goods: neither in the air above or between them nor in the outermost 150 mm."""
     sizes = np.array([room.x[1] - room.x[0] for room in rooms])
     chosen = int(rng.choice(len(rooms), p=sizes / sizes.sum()))
-    room, part = rooms[chosen], packed[chosen]
-    top = max(piece.solid.bounds[3] for piece in part.pieces)
+    room = rooms[chosen]
+    bounds = np.array([piece.solid.bounds for piece in packed[chosen].pieces if piece.density_g_cm3 > 0])
+    volume = np.prod(bounds[:, 1::2] - bounds[:, ::2], axis=1)
+    around = bounds[int(rng.choice(len(bounds), p=volume / volume.sum()))]
+    middle = float(rng.uniform(around[0], around[1]))
+    near = (bounds[:, 0] - 100 < middle) & (middle < bounds[:, 1] + 100)
+    top = float(bounds[near, 3].max())
+    low, high = room.x[0] + 150, room.x[1] - 150
     return Place(
-        (room.x[0] + 150, room.x[1] - 150),
+        (min(max(middle - _REACH_MM, low), high), max(min(middle + _REACH_MM, high), low)),
         (room.y[0] + 60, max(top - 100, room.y[0] + 120)),
         (room.z[0] + 150, room.z[1] - 150),
     )

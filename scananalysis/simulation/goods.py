@@ -80,7 +80,7 @@ def solid_density(commodity: Commodity) -> float:
     Examples
     --------
     >>> from scananalysis.cargo import commodity
-    >>> 7.5 < solid_density(commodity("7208")) < 7.9
+    >>> 6 < solid_density(commodity("7208")) < 7.9
     True
     """
     rows = commodity.alternatives or (commodity,)

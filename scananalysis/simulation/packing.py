@@ -23,11 +23,10 @@ FORMS: dict[str, Callable[[Goods, Space], list[Piece]]] = {
     "reels": rounds.reels,
     "rolls": rounds.rolls,
     "tyres": rounds.tyres,
-    "bulk": rounds.heap,
     "machinery": machines.machines,
     "vehicles": machines.vehicles,
 }
-"""How goods of a form are packed; every other form is packages with flat sides, coils need the payload."""
+"""How goods of a form are packed; every other form is packages with flat sides, coils and heaps are apart."""
 
 _TALLEST_VEHICLE_MM = 1650.0
 _FLEXITANKS = 0.4
@@ -87,6 +86,8 @@ def pack(
     kg = goods.bulk * 1000 * room.volume_m3
     if rounds.is_liquid(goods) and rounds.takes_flexitank(space) and rng.random() < _FLEXITANKS:
         return _done(rounds.flexitank(goods, room, payload_kg))
+    if commodity.form == "bulk":
+        return _done(rounds.heap(goods, room))
     build = FORMS.get(commodity.form, packages.boxes)
     if commodity.form == "bundles" and rounds.is_long(goods):
         build = rounds.long_goods

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scananalysis.simulation.containers import TIMBER, Space
+from scananalysis.simulation.goods import to_mass
 from scananalysis.simulation.scene import Piece
 from scananalysis.simulation.solids import Box, Cylinder
 
@@ -305,7 +306,7 @@ def tank(goods: Goods, shell: Space, payload_kg: float) -> list[Piece]:
 def heap(goods: Goods, room: Space) -> list[Piece]:
     """Heap bulk goods as columns under a smooth surface that falls towards the doors."""
     rng = goods.rng
-    steps = max(4, int((room.x[1] - room.x[0]) / 100))
+    steps = max(4, int((room.x[1] - room.x[0]) / 60))
     x = np.linspace(room.x[0], room.x[1], steps + 1)
     waves = sum(
         rng.uniform(0, 0.06) * np.sin(2 * np.pi * n * np.arange(steps) / steps + rng.uniform(0, 6)) for n in (1, 2, 3)
@@ -318,9 +319,10 @@ def heap(goods: Goods, room: Space) -> list[Piece]:
     for i in range(steps):
         solid = Box((x[i], x[i + 1]), (room.y[0], room.y[0] + float(height[i])), room.z)
         pieces.append(replace(goods.piece(solid, grain=0.3), density_g_cm3=goods.bulk, grain_mm=70.0))
+    kg = sum(piece.mass_kg for piece in pieces)
     if goods.commodity.texture == "structured":
         pieces += _chunks(goods, room, float(height.min()))
-    return pieces
+    return to_mass(pieces, kg, goods.solid)
 
 
 def _chunks(goods: Goods, room: Space, tall: float) -> list[Piece]:
