@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from scananalysis.simulation.solids import Solid
 
-GRAIN = {"homogeneous": 0.02, "granular": 0.07, "structured": 0.20}
+GRAIN = {"homogeneous": 0.02, "granular": 0.045, "structured": 0.18}
 """Relative fluctuation of areal density inside a package by texture: an estimate."""
 
 BETWEEN_PACKAGES = {"homogeneous": 0.02, "granular": 0.05, "structured": 0.12}
@@ -66,7 +66,7 @@ class Goods:
         """Return a package of the goods: the stow's density unless another is given, with a spread of its own."""
         spread = BETWEEN_PACKAGES[self.commodity.texture]
         own = (self.bulk if density is None else density) * max(0.3, 1 + spread * self.rng.standard_normal())
-        size = float(self.rng.uniform(40, 120))
+        size = float(self.rng.uniform(60, 200))
         return Piece(solid, self.matter, own, grain=GRAIN[self.commodity.texture] * grain, grain_mm=size)
 
     def of(self, name: str) -> Matter:

@@ -33,6 +33,7 @@ PALLET_MM, _PALLET_DENSITY = ((1200.0, 1000.0), (1200.0, 800.0)), 0.15
 PALLET_HEIGHT_MM = 144.0
 _PALLETISED = {"cartons": 0.35, "sacks": 0.5, "frozen": 0.25, "pallets": 1.0}
 """Share of loads on pallets by form, where there is room for a pallet."""
+_YIELDING = ("sacks", "bales")
 _MOST_PACKAGES = 1500
 
 
@@ -78,21 +79,25 @@ def _wall_to_wall(goods: Goods, room: Space) -> list[Piece]:
     rng, form = goods.rng, goods.commodity.form
     extent = [room.x[1] - room.x[0], room.y[1] - room.y[0], room.z[1] - room.z[0]]
     _, count = _grid(goods, extent)
-    # Packages of one kind are alike and stand close; what is left over is shared out as gaps.
+    # Packages of one kind are alike and stand close; what is left over is shared out as gaps. Sacks and bales give way to each other.
     step = [e / n for e, n in zip(extent, count, strict=True)]
-    gap = float(rng.uniform(0.01, 0.06))
-    soft = {"sacks": 0.06, "bales": 0.05}.get(form, 0.02)
+    yields = form in _YIELDING
+    gap = float(rng.uniform(0.0, 0.02) if yields else rng.uniform(0.01, 0.06))
+    soft = 0.03 if yields else 0.02
+    bonded = yields or form == "bundles"
     pieces = []
     for j in range(count[1]):
-        # Sacks and bales are laid in bond: every other layer starts half a package later.
-        bond = 0.5 if form in ("sacks", "bundles") and j % 2 and count[0] > 2 else 0.0
-        for i in range(count[0] + (1 if bond else 0)):
-            # The topmost layer is seldom complete.
-            if j == count[1] - 1 and count[1] > 1 and rng.random() < 0.08:
-                continue
-            a = room.x[0] + max(i - bond, 0) * step[0]
-            b = min(room.x[0] + (i - bond + 1) * step[0], room.x[1])
-            for k in range(count[2]):
+        for k in range(count[2]):
+            # Laid in bond: every row of sacks or bales starts where it likes, so that gaps do not line up through the load.
+            bond = float(rng.uniform(0.0, 1.0)) if bonded and count[0] > 2 else 0.0
+            for i in range(count[0] + (bond > 0)):
+                # The topmost layer is seldom complete.
+                if j == count[1] - 1 and count[1] > 1 and rng.random() < 0.08:
+                    continue
+                a = room.x[0] + max(i - bond, 0) * step[0]
+                b = min(room.x[0] + (i - bond + 1) * step[0], room.x[1])
+                if b - a < 0.15 * step[0]:
+                    continue
                 low = (a, room.y[0] + j * step[1], room.z[0] + k * step[2])
                 high = (b, low[1] + step[1], low[2] + step[2])
                 pieces += _package(goods, low, high, gap, soft, top=j == count[1] - 1)
@@ -148,8 +153,8 @@ def _pallets(goods: Goods, room: Space) -> list[Piece]:
     while columns * abreast * tiers * across[0] * across[1] * layers > _MOST_PACKAGES and layers > 1:
         layers = max(1, layers // 2)
     layer = (tall - PALLET_HEIGHT_MM) / layers
-    gap = float(rng.uniform(0.005, 0.03))
-    soft = 0.10 if goods.commodity.form == "sacks" else 0.02
+    gap = float(rng.uniform(0.0, 0.015) if goods.commodity.form in _YIELDING else rng.uniform(0.005, 0.03))
+    soft = 0.05 if goods.commodity.form in _YIELDING else 0.02
     pieces = []
     for i in range(columns):
         for k in range(abreast):
