@@ -12,41 +12,24 @@ from numpy.typing import NDArray
 from scananalysis.core import Provenance, RawScan, sha256_json
 from scananalysis.detectors import Scanner
 from scananalysis.physics import Beam, mass_attenuation
-from scananalysis.simulation.scene import Layers, Scene
+from scananalysis.simulation.artefacts import Scatter, blur, focal_kernels
+from scananalysis.simulation.imperfections import Imperfections
+from scananalysis.simulation.pulses import draw_pulses, draw_travel
+from scananalysis.simulation.quadrature import effective_beam
+from scananalysis.simulation.readout import Channel, Quanta, draw_elements, drop_lines
+from scananalysis.simulation.scene import Scene
 from scananalysis.simulation.solids import Rays
-from scananalysis.simulation.trace import trace
+from scananalysis.simulation.trace import Block, Traced, Tracer
+from scananalysis.simulation.truth import Truth
+
+Float32 = NDArray[np.float32]
 
 _FEW_QUANTA = 50.0
-_ROWS = 8
+_GROUPS = 5
+_BLOCK_LINES = 64
+_CHUNK_PIXELS = 12_288
 
-
-@dataclass(frozen=True)
-class Imperfections:
-    """What a real scanner does to a scan; each can be switched off.
-
-    Parameters
-    ----------
-    noise, offset, gain, pulse, interlace : bool
-        Quantum and electronic noise; offset and gain by element; pulse-to-pulse fluctuation; the low energy half a line later.
-    dead_share, hot_share : float
-        Share of elements that count nothing, or read far too high.
-    dropped_line_share : float
-        Share of lines that the readout lost (they repeat the line before).
-    """
-
-    noise: bool = True
-    offset: bool = True
-    gain: bool = True
-    pulse: bool = True
-    interlace: bool = True
-    dead_share: float = 0.002
-    hot_share: float = 0.001
-    dropped_line_share: float = 0.0
-
-    @classmethod
-    def none(cls) -> Imperfections:
-        """Return a perfect scanner."""
-        return cls(noise=False, offset=False, gain=False, pulse=False, interlace=False, dead_share=0.0, hot_share=0.0)
+__all__ = ["Imperfections", "Simulated", "render"]
 
 
 @dataclass(frozen=True)
@@ -59,8 +42,9 @@ class Simulated:
         With dark and open-beam references.
     truth : mapping of str to ndarray
         Maps (y, x): ``areal_density``, ``cargo_areal_density``, ``object_areal_density`` (g/cm²), ``family``, ``heading`` (int16, −1 for
-        none), ``insert``, ``load``, ``structure`` (bool); ``transmission`` (channel, y, x); elements: ``offset``, ``gain``, ``dead``,
-        ``hot`` (channel, element); lines: ``pulse`` (channel, line).
+        none), ``insert``, ``load``, ``structure`` (bool); maps (channel, y, x): ``transmission`` of an ideal scanner, ``scatter``
+        relative to the open beam, ``flickering`` (bool); elements (channel, element): ``offset``, ``gain``, ``dead``, ``hot``,
+        ``flicker``; lines (channel, line): ``pulse``, ``drift``, ``position_mm``, ``dropped``.
     labels : mapping
         Of the scene.
     """
@@ -70,12 +54,10 @@ class Simulated:
     labels: Mapping[str, Any] = field(default_factory=dict)
 
 
-def rays_of(scanner: Scanner, length_mm: float, shift_lines: float = 0.0) -> Rays:
-    """Return the rays of a scanner over a travel, optionally a fraction of a line later."""
-    pitch = scanner.line_pitch_mm
-    lines = max(1, int(length_mm // pitch))
-    x = (np.arange(lines, dtype=np.float64) + 0.5 + shift_lines) * pitch
-    return Rays(np.tan(scanner.fan_angle_rad.astype(np.float64)), scanner.geometry.source_height_mm, x, pitch)
+def rays_of(scanner: Scanner, x_mm: NDArray[np.float64]) -> Rays:
+    """Return the rays of a scanner whose lines meet the load at some positions."""
+    slope = np.tan(scanner.fan_angle_rad.astype(np.float64))
+    return Rays(slope, scanner.geometry.source_height_mm, x_mm, scanner.line_pitch_mm)
 
 
 def render(scene: Scene, scanner: Scanner, seed: int = 0, *, imperfections: Imperfections | None = None) -> Simulated:
@@ -84,6 +66,7 @@ def render(scene: Scene, scanner: Scanner, seed: int = 0, *, imperfections: Impe
     Parameters
     ----------
     scene : Scene
+        May be empty: an open-beam scan.
     scanner : Scanner
         Of the catalogue, or a binned variant.
     seed : int
@@ -105,42 +88,35 @@ def render(scene: Scene, scanner: Scanner, seed: int = 0, *, imperfections: Impe
     (2, 30, 172)
     """
     flaws = imperfections or Imperfections()
-    root = np.random.SeedSequence(seed)
-    element_seed, *channel_seeds = root.spawn(1 + 2 * len(scanner.channels) + 2)
-    pulse_rng = np.random.default_rng(channel_seeds[-1])
-    layers = [
-        trace(scene, rays_of(scanner, scene.length_mm, 0.5 * c * flaws.interlace * scanner.pulse.interlaced), seed)
-        for c in range(len(scanner.channels))
-        if c == 0 or (flaws.interlace and scanner.pulse.interlaced)
-    ]
-    lines, references = layers[0].areal_density.shape[2], scanner.reference_lines
-    elements = _elements(scanner, flaws, np.random.default_rng(element_seed))
-    common = pulse_rng.normal(0, scanner.pulse.fluctuation_common, lines + references) * flaws.pulse
-    planes: dict[str, list[NDArray[Any]]] = {}
+    lines, channels = max(1, int(scene.length_mm // scanner.line_pitch_mm)), len(scanner.channels)
+    element_seed, pulse_seed, travel_seed, *channel_seeds = np.random.SeedSequence(seed).spawn(3 + channels)
+    elements = draw_elements(scanner, flaws, np.random.default_rng(element_seed))
+    pulses = draw_pulses(scanner, lines, flaws, np.random.default_rng(pulse_seed))
+    position = draw_travel(scanner, lines, flaws, np.random.default_rng(travel_seed))
+    tracer = Tracer(scene, seed)
+    truth = Truth(tracer.matter, (scanner.elements, lines), channels, scatter=_scatters(scanner, flaws))
+    counts = np.empty((channels, lines, scanner.elements), np.uint16 if scanner.readout.bits <= 16 else np.uint32)
+    air: list[NDArray[Any]] = []
+    dark: list[NDArray[Any]] = []
+    dropped: list[NDArray[np.bool_]] = []
     for c, beam in enumerate(scanner.beams()):
-        rng = np.random.default_rng(channel_seeds[c])
-        own = rng.normal(0, scanner.pulse.fluctuation_channel, lines + references) * flaws.pulse
-        pulse = np.maximum(1 + common + own, 0.05)
-        monitor = pulse * (1 + rng.normal(0, scanner.pulse.monitor_noise, pulse.size) * (flaws.pulse and flaws.noise))
-        layer = layers[min(c, len(layers) - 1)]
-        mean, square, few = _signal(layer, scanner, beam, c)
-        readout = _Readout(
-            scanner, c, elements["offset"][c], elements["gain"][c], elements["dead"][c], elements["hot"][c], flaws
-        )
-        counts = readout.counts(mean, square, few, pulse[:lines], rng)
-        open_mean, open_square = (np.broadcast_to(p, (p.shape[0], references)) for p in _open(scanner, beam, c))
-        air = readout.counts(open_mean, open_square, None, pulse[lines:], rng)
-        dark = readout.counts(np.zeros_like(open_mean), np.zeros_like(open_square), None, pulse[lines:], rng)
-        kept = _drop_lines(counts, flaws.dropped_line_share, rng)
-        axis = _open(scanner, beam, c)[0]
-        for name, plane in (
-            ("counts", kept), ("air", air), ("dark", dark), ("pulse", pulse[:lines]), ("monitor", monitor[:lines]),
-            ("air_monitor", monitor[lines:]), ("transmission", (mean / axis).astype(np.float32)),
-        ):  # fmt: skip
-            planes.setdefault(name, []).append(plane)
-    stacked = {name: np.stack(parts) for name, parts in planes.items()}
-    pitch, lag = scanner.line_pitch_mm, 0.5 * flaws.interlace * scanner.pulse.interlaced
-    position = np.stack([(np.arange(lines) + 0.5 + lag * c) * pitch for c in range(len(scanner.channels))])
+        view = _View(tracer, scanner, beam, c, position[c], flaws)
+        readout_seed, drop_seed = channel_seeds[c].spawn(2)
+        array = Channel(scanner, c, elements, view.open_beam, flaws, readout_seed)
+        for kept, reference in zip((air, dark), array.references(pulses.air_pulse[c]), strict=True):
+            kept.append(reference)
+        glow, active = array.start(lit=True), array.active(lines)
+        for first in range(0, lines, _BLOCK_LINES):
+            at = slice(first, min(first + _BLOCK_LINES, lines))
+            signal = view.signal(at)
+            counts[c, at] = array.counts(
+                signal.mean, signal.square, signal.few, pulses.level[c, at], glow, active[:, at]
+            )
+            truth.add_signal(c, at, signal.transmission, signal.scatter)
+            if c == 0:
+                truth.add_matter(at, signal.block, view.halo)
+        truth.add_flicker(c, elements.flicker[c], active)
+        dropped.append(drop_lines(counts[c], flaws.dropped_line_share, np.random.default_rng(drop_seed)))
     has_monitor = scanner.pulse.monitor
     provenance = Provenance().then(
         "simulation.render",
@@ -152,21 +128,32 @@ def render(scene: Scene, scanner: Scanner, seed: int = 0, *, imperfections: Impe
         },
         inputs={"scanner": sha256_json(scanner.model_dump(mode="json"))},
     )
+    lag = 0.5 * (flaws.interlace and scanner.pulse.interlaced) * np.arange(channels)
     scan = RawScan(
-        stacked["counts"],
+        counts,
         scanner=scanner.name,
-        dark=stacked["dark"],
-        air=stacked["air"],
-        monitor=stacked["monitor"].astype(np.float32) if has_monitor else None,
-        air_monitor=stacked["air_monitor"].astype(np.float32) if has_monitor else None,
+        dark=np.stack(dark),
+        air=np.stack(air),
+        monitor=pulses.monitor.astype(np.float32) if has_monitor else None,
+        air_monitor=pulses.air_monitor.astype(np.float32) if has_monitor else None,
         position_mm=position,
-        time_s=position / pitch / scanner.lines_per_s,
+        time_s=(np.arange(lines) + 0.5 + lag[:, None]) / scanner.lines_per_s,
         binning=_binning(scanner),
         metadata={"simulated": True},
         provenance=provenance,
     )
-    truth = _truth(layers[0]) | elements | {"pulse": stacked["pulse"], "transmission": stacked["transmission"]}
-    return Simulated(scan, truth, scene.labels)
+    lines_truth = {
+        "pulse": pulses.pulse,
+        "drift": np.broadcast_to(pulses.drift, pulses.pulse.shape).copy(),
+        "position_mm": position,
+        "dropped": np.stack(dropped),
+    }
+    elements_truth = {name: getattr(elements, name) for name in ("offset", "gain", "dead", "hot", "flicker")}
+    return Simulated(scan, truth.maps() | elements_truth | lines_truth, scene.labels)
+
+
+def _scatters(scanner: Scanner, flaws: Imperfections) -> bool:
+    return flaws.scatter and scanner.artefacts.scatter_share > 0
 
 
 def _binning(scanner: Scanner) -> tuple[int, int]:
@@ -176,138 +163,120 @@ def _binning(scanner: Scanner) -> tuple[int, int]:
     return round(scanner.line_pitch_mm / full.line_pitch_mm), round(scanner.element_pitch_mm / full.element_pitch_mm)
 
 
-def _elements(scanner: Scanner, flaws: Imperfections, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
-    shape = (len(scanner.channels), scanner.elements)
-    readout = scanner.readout
-    offset = np.full(shape, readout.offset_counts) + rng.normal(0, readout.offset_spread_counts, shape) * flaws.offset
-    gain = np.maximum(1 + rng.normal(0, readout.gain_spread, shape) * flaws.gain, 0.2)
-    draw = rng.random(scanner.elements)
-    # An element is one diode for both interlaced energies, so both see its defect.
-    dead = np.broadcast_to(draw < flaws.dead_share, shape)
-    hot = np.broadcast_to(draw > 1 - flaws.hot_share, shape)
-    return {"offset": np.maximum(offset, 0), "gain": gain, "dead": dead.copy(), "hot": hot.copy()}
+@dataclass(frozen=True, eq=False)
+class _Signal:
+    """What reaches the array in a block of lines, (element, line): mean energy and its variance, MeV and MeV²."""
+
+    mean: Float32
+    square: Float32
+    few: Quanta | None
+    transmission: Float32
+    scatter: Float32 | None
+    block: Block
 
 
-def _photons(scanner: Scanner, beam: Beam, c: int) -> NDArray[np.float64]:
-    """Incident photons per element, line and bin, (element, k): fewer off the axis, by spectrum, distance and obliquity."""
-    rows = beam.photons(scanner.fan_angle_rad.astype(np.float64))
-    scale = scanner.channels[c].photons_per_line / beam.photons().sum()
-    photons: NDArray[np.float64] = rows * scale * np.cos(scanner.fan_angle_rad.astype(np.float64))[:, None] ** 3
-    return photons
+class _View:
+    """The scene as one beam sees it."""
+
+    def __init__(
+        self, tracer: Tracer, scanner: Scanner, beam: Beam, c: int, x_mm: NDArray[np.float64], flaws: Imperfections
+    ) -> None:
+        self._noise = flaws.noise
+        along, across = focal_kernels(scanner) if flaws.focal_spot else (np.ones(1, np.float32),) * 2
+        self._kernels = along, across
+        self.halo = across.size // 2
+        before = x_mm[0] - scanner.line_pitch_mm * np.arange(self.halo, 0, -1)
+        after = x_mm[-1] + scanner.line_pitch_mm * np.arange(1, self.halo + 1)
+        self._traced: Traced = tracer.over(rays_of(scanner, np.concatenate([before, x_mm, after])))
+        few = effective_beam(beam)
+        self._mu = np.stack(
+            [mass_attenuation(dict(m.composition), few.energy_mev) for m in tracer.matter]
+            or [np.empty(few.energy_mev.size)]
+        ).astype(np.float32)
+        angle = scanner.fan_angle_rad.astype(np.float64)
+        # Fewer photons off the axis: by spectrum, distance and obliquity.
+        scale = scanner.channels[c].photons_per_line / beam.photons().sum() * np.cos(angle)[:, None] ** 3
+        full, photons = beam.photons(angle) * scale, few.photons(angle) * scale
+        self.open_beam = full @ beam.response, full @ beam.response_square
+        self._open = tuple(part.astype(np.float32)[:, None] for part in self.open_beam)
+        weights = photons * few.response
+        # The reduced beam's open signal differs from the full one's in the fourth digit.
+        weights *= (self.open_beam[0] / weights.sum(axis=1))[:, None]
+        self._weights = np.ascontiguousarray(weights.T.astype(np.float32))[:, :, None]
+        worth = few.response_square / few.response
+        self._moments = np.stack([np.ones_like(worth), worth]).astype(np.float32)
+        groups = np.array_split(np.argsort(worth), min(_GROUPS, worth.size))
+        members = np.stack([np.isin(np.arange(worth.size), group) for group in groups])
+        self._groups = np.concatenate([members, members * worth]).astype(np.float32)
+        self._scatter = Scatter(scanner) if _scatters(scanner, flaws) else None
+
+    def signal(self, at: slice) -> _Signal:
+        """Return what some lines see."""
+        block = self._traced.block(at.start, at.stop + 2 * self.halo)
+        lines = at.stop - at.start
+        mean, square = (np.repeat(part, lines + 2 * self.halo, axis=1) for part in self._open)
+        drawn = self._attenuate(block, mean, square)
+        core = slice(self.halo, self.halo + lines)
+        transmission = mean[:, core] / self._open[0]
+        if drawn is not None:
+            drawn = _inner(drawn, mean.shape[1], core)
+        if any(kernel.size > 1 for kernel in self._kernels):
+            clean = mean[:, core].reshape(-1)[drawn.at] if drawn is not None else None
+            mean, square = blur(mean, *self._kernels), blur(square, *self._kernels)
+            if drawn is not None and clean is not None:
+                drawn = Quanta(drawn.at, drawn.number * (mean.reshape(-1)[drawn.at] / clean), drawn.worth)
+        scatter = None
+        if self._scatter is not None and block.rows.stop > block.rows.start:
+            scatter = self._scatter.of(mean, self._open[0])
+            worth = self._open[1] / self._open[0]
+            mean += scatter
+            square += scatter * worth
+            if drawn is not None:
+                row = drawn.at // lines
+                more = (scatter.reshape(-1)[drawn.at] / worth[row, 0])[None]
+                drawn = Quanta(
+                    drawn.at, np.concatenate([drawn.number, more]), np.concatenate([drawn.worth, worth[row].T])
+                )
+            scatter /= self._open[0]
+        return _Signal(mean, square, drawn, transmission, scatter, block)
+
+    def _attenuate(self, block: Block, mean: Float32, square: Float32) -> Quanta | None:
+        """Write mean and variance behind a block's matter; return its pixels with few quanta."""
+        if not block.matter:
+            return None
+        mu = np.ascontiguousarray(-self._mu[list(block.matter)].T)
+        lines = mean.shape[1]
+        step = max(1, _CHUNK_PIXELS // lines)
+        found = []
+        for first in range(block.rows.start, block.rows.stop, step):
+            rows = slice(first, min(first + step, block.rows.stop))
+            depth = block.areal_density[:, rows.start - block.rows.start : rows.stop - block.rows.start]
+            survive = mu @ depth.reshape(len(mu.T), -1)
+            np.exp(survive, out=survive)
+            spectral = survive.reshape(len(survive), -1, lines)
+            spectral *= self._weights[:, rows]
+            both = (self._moments @ survive).reshape(2, -1, lines)
+            mean[rows], square[rows] = both
+            if self._noise:
+                at = np.flatnonzero(both[0].ravel() ** 2 < _FEW_QUANTA * both[1].ravel())
+                if at.size:
+                    found.append((at + first * lines, self._groups @ survive[:, at]))
+        if not found:
+            return None
+        at = np.concatenate([a for a, _ in found])
+        energy, energy_square = np.split(np.concatenate([g for _, g in found], axis=1), 2)
+        # A group of energies deposits v with n quanta such that mean and mean square come out.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            worth = np.where(energy > 0, energy_square / energy, 0)
+            number = np.where(worth > 0, energy / worth, 0)
+        return Quanta(at, number, worth)
 
 
-def _open(scanner: Scanner, beam: Beam, c: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    photons = _photons(scanner, beam, c)
-    return (photons @ beam.response)[:, None], (photons @ beam.response_square)[:, None]
-
-
-@dataclass(frozen=True)
-class _Few:
-    """Pixels with few quanta, to be drawn photon by photon: their rows, columns, and quanta per bin with the energy of each."""
-
-    rows: NDArray[np.intp]
-    columns: NDArray[np.intp]
-    quanta: NDArray[np.float64]
-    energy: NDArray[np.float64]
-
-
-def _signal(
-    layers: Layers, scanner: Scanner, beam: Beam, c: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], _Few]:
-    """Mean and variance of the deposited energy per pixel, (element, line), MeV and MeV²."""
-    mu = np.stack([mass_attenuation(dict(m.composition), beam.energy_mev) for m in layers.matter]).astype(np.float32)
-    photons = _photons(scanner, beam, c)
-    weights = np.stack([photons * beam.response, photons * beam.response_square], axis=-1).astype(np.float32)
-    density = layers.areal_density
-    shape = density.shape[1:]
-    mean, square = np.empty(shape), np.empty(shape)
-    for start in range(0, shape[0], _ROWS):
-        rows = slice(start, start + _ROWS)
-        block = density[:, rows].reshape(len(layers.matter), -1)
-        survive = np.exp(-(block.T @ mu)).reshape(-1, shape[1], mu.shape[1])
-        both = survive @ weights[rows]
-        mean[rows], square[rows] = both[..., 0], both[..., 1]
-    # A photon of a bin deposits v with probability q, such that mean and mean square come out: the least that two moments ask.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        energy = np.where(beam.response > 0, beam.response_square / beam.response, 0)
-        chance = np.where(energy > 0, beam.response / energy, 0)
-        number = np.where(square > 0, mean**2 / square, 0)
-    y, x = np.nonzero(number < _FEW_QUANTA)
-    alive = np.exp(-(density[:, y, x].T @ mu)).astype(np.float64)
-    return mean, square, _Few(y, x, photons[y] * alive * chance, energy)
-
-
-@dataclass(frozen=True)
-class _Readout:
-    """Turns deposited energy into counts."""
-
-    scanner: Scanner
-    channel: int
-    offset: NDArray[np.float64]
-    gain: NDArray[np.float64]
-    dead: NDArray[np.bool_]
-    hot: NDArray[np.bool_]
-    flaws: Imperfections
-
-    def counts(
-        self,
-        mean: NDArray[np.float64],
-        square: NDArray[np.float64],
-        few: _Few | None,
-        pulse: NDArray[np.float64],
-        rng: np.random.Generator,
-    ) -> NDArray[Any]:
-        """Draw counts (line, element) for (element, line) means and variances of the energy."""
-        readout = self.scanner.readout
-        signal = mean * pulse
-        if self.flaws.noise:
-            signal = signal + rng.standard_normal(signal.shape, np.float32) * np.sqrt(square * pulse)
-            if few is not None and few.rows.size:
-                drawn = rng.poisson(few.quanta * pulse[few.columns][:, None])
-                signal[few.rows, few.columns] = drawn @ few.energy
-        channel = self.scanner.channels[self.channel]
-        per_mev = readout.air_counts / (channel.photons_per_line * self.scanner.beams()[self.channel].mean_signal())
-        values = signal * (self.gain * per_mev * ~self.dead)[:, None] + self.offset[:, None]
-        values[self.hot] += 0.3 * readout.full_scale_counts
-        if self.flaws.noise:
-            values += rng.standard_normal(values.shape, np.float32) * readout.electronic_noise_counts
-        dtype = np.uint16 if readout.bits <= 16 else np.uint32
-        return np.clip(np.rint(values), 0, readout.full_scale_counts).astype(dtype).T.copy()
-
-
-def _drop_lines(counts: NDArray[Any], share: float, rng: np.random.Generator) -> NDArray[Any]:
-    """Lost lines repeat the line before them."""
-    if share > 0:
-        lost = np.flatnonzero(rng.random(counts.shape[0]) < share)
-        for line in lost[lost > 0]:
-            counts[line] = counts[line - 1]
-    return counts
-
-
-def _truth(layers: Layers) -> dict[str, NDArray[Any]]:
-    cargo, hidden, structure = (layers.total(kind) for kind in ("cargo", "hidden", "structure"))
-    shape = cargo.shape
-    goods = [(i, m) for i, m in enumerate(layers.matter) if m.kind == "cargo" and m.family >= 0]
-    family, heading = np.full(shape, -1, np.int16), np.full(shape, -1, np.int16)
-    load = cargo > _LEAST_GOODS
-    if goods:
-        strongest = layers.areal_density[[i for i, _ in goods]].argmax(axis=0)
-        family = np.where(load, np.array([m.family for _, m in goods], np.int16)[strongest], family)
-        heading = np.where(load, np.array([m.heading for _, m in goods], np.int16)[strongest], heading)
-    return {
-        "areal_density": layers.total(),
-        "cargo_areal_density": cargo,
-        "object_areal_density": hidden,
-        "family": family,
-        "heading": heading,
-        "load": load,
-        "structure": (structure > _LEAST_GOODS) & ~load,
-        "insert": layers.hidden_mm > _LEAST_PATH_MM,
-    }
-
-
-_LEAST_GOODS = 1.0
-"""Areal density from which matter counts as there, g/cm²."""
-
-_LEAST_PATH_MM = 5.0
-"""Path through a hidden object or void from which its pixel counts as covered, mm."""
+def _inner(quanta: Quanta, width: int, core: slice) -> Quanta:
+    """Keep what lies within a halo of lines, counted without it."""
+    if core.stop - core.start == width:
+        return quanta
+    row, column = np.divmod(quanta.at, width)
+    kept = (column >= core.start) & (column < core.stop)
+    at = row[kept] * (core.stop - core.start) + column[kept] - core.start
+    return Quanta(at, quanta.number[:, kept], quanta.worth[:, kept])

@@ -122,6 +122,8 @@ class Box:
     y: tuple[float, float]
     z: tuple[float, float]
 
+    separable = True
+
     @property
     def bounds(self) -> tuple[float, float, float, float, float, float]:
         """x0, x1, y0, y1, z0, z1, mm."""
@@ -168,6 +170,11 @@ class Cylinder:
     centre: tuple[float, float, float]
     radius: float
     length: float
+
+    @property
+    def separable(self) -> bool:
+        """Whether every line through it sees the same."""
+        return self.axis == "x"
 
     @property
     def bounds(self) -> tuple[float, float, float, float, float, float]:
@@ -255,6 +262,15 @@ def _ellipse(
     return np.where(hit, (-b - root) / a, 0.0), np.where(hit, (-b + root) / a, 0.0)
 
 
+def cuts(solid: Solid, rays: Rays) -> tuple[Cut, ...]:
+    """Return where rays run inside a solid: one interval of a convex one, several of others."""
+    several = getattr(solid, "cuts", None)
+    if several is None:
+        return (solid.cut(rays),)
+    found: tuple[Cut, ...] = several(rays)
+    return found
+
+
 def path(cut: Cut, rays: Rays) -> NDArray[np.float32]:
     """Return the path inside a solid, (element, line) of the cut's rows and columns, mm."""
     length = np.maximum(cut.leave - cut.enter, 0) * rays.per_depth[cut.rows, None]
@@ -272,6 +288,48 @@ def common(a: Cut, b: Cut) -> Cut | None:
     ]
     (enter_a, leave_a, cover_a), (enter_b, leave_b, cover_b) = parts
     return Cut(rows, columns, np.maximum(enter_a, enter_b), np.minimum(leave_a, leave_b), np.minimum(cover_a, cover_b))
+
+
+def union_path(parts: Sequence[Cut], rays: Rays) -> tuple[slice, slice, NDArray[np.float32]]:
+    """Return the path inside any of several cuts, with the rows and columns that it is for, mm.
+
+    A line that cuts cover in part is seen as if the smaller shares lay within the larger ones.
+    """
+    if len(parts) == 1:
+        return parts[0].rows, parts[0].columns, path(parts[0], rays)
+    rows = slice(min(c.rows.start for c in parts), max(c.rows.stop for c in parts))
+    columns = slice(min(c.columns.start for c in parts), max(c.columns.stop for c in parts))
+    shape = (len(parts), rows.stop - rows.start, columns.stop - columns.start)
+    enter, leave, coverage = np.zeros(shape), np.zeros(shape), np.zeros((shape[0], shape[2]))
+    for i, cut in enumerate(parts):
+        x = slice(cut.columns.start - columns.start, cut.columns.stop - columns.start)
+        at = (i, slice(cut.rows.start - rows.start, cut.rows.stop - rows.start), x)
+        enter[at], leave[at], coverage[i, x] = cut.enter, cut.leave, cut.coverage[0]
+    depth = _union(enter, np.where(coverage[:, None] > 0, leave, enter))
+    partly = np.flatnonzero(np.any((coverage > 0) & (coverage < 1), axis=0))
+    if partly.size:
+        depth[:, partly] = 0
+        order = np.argsort(-coverage[:, partly], axis=0)
+        rank = np.argsort(order, axis=0)
+        share = np.vstack([np.take_along_axis(coverage[:, partly], order, axis=0), np.zeros((1, partly.size))])
+        start, end = enter[:, :, partly], leave[:, :, partly]
+        for n in range(len(parts)):
+            step = share[n] - share[n + 1]
+            depth[:, partly] += step * _union(start, np.where((rank <= n)[:, None], end, start))
+    return rows, columns, (depth * rays.per_depth[rows, None]).astype(np.float32)
+
+
+def _union(enter: Array, leave: Array) -> Array:
+    """Length of the union of intervals along the first axis; intervals that end before they begin are empty."""
+    order = np.argsort(enter, axis=0)
+    enter, leave = np.take_along_axis(enter, order, axis=0), np.take_along_axis(leave, order, axis=0)
+    reach = np.full(enter.shape[1:], -np.inf)
+    length = np.zeros(enter.shape[1:])
+    for low, high in zip(enter, leave, strict=True):
+        length += np.maximum(high - np.maximum(low, reach), 0)
+        # An empty interval reaches nowhere.
+        reach = np.where(high > low, np.maximum(reach, high), reach)
+    return length
 
 
 def _both(a: slice, b: slice) -> slice:
