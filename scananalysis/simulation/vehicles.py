@@ -93,7 +93,7 @@ def tractor(x0: float, z_middle: float) -> list[Piece]:
         Piece(Cylinder("x", (a + 1060, 760, z_middle), 60, 1200), STEEL, 6.5),
         Piece(Box((a + 1700, a + 2350), (620, 1050), (z_middle - 200, z_middle + 200)), ALUMINIUM, 1.8),
         Piece(Box((a + 120, a + 220), (650, 1450), (z_middle - 450, z_middle + 450)), ALUMINIUM, 0.6),
-        Piece(Box((a + 1650, a + 2500), (480, 980), (z0 + 30, z0 + 620)), DIESEL, 0.62),
+        Piece(Box((a + 1450, a + 2250), (480, 980), (z0 + 30, z0 + 620)), DIESEL, 0.62),
         Piece(Cylinder("z", (a + 800, 520, z_middle), 70, 1900), STEEL, 4.0),
     ]
     for near in (z_middle - 1190, z_middle + 880):
