@@ -30,8 +30,9 @@ FLEXITANK_L = 24_000.0
 
 
 def _scaled_grid(room: Space, diameter: float) -> tuple[int, int]:
-    columns = max(1, int((room.x[1] - room.x[0]) / diameter))
-    return columns, max(1, int((room.z[1] - room.z[0]) / diameter))
+    # Four drums of 585 mm do stand abreast in 2338 mm.
+    columns = max(1, int((room.x[1] - room.x[0]) / diameter + 0.01))
+    return columns, max(1, int((room.z[1] - room.z[0]) / diameter + 0.01))
 
 
 def drums(goods: Goods, room: Space) -> list[Piece]:
@@ -71,8 +72,8 @@ def _upright(goods: Goods, room: Space, diameter: float, tall: float, play: floa
 def ring(
     axis: str, middle: tuple[float, float, float], outer: float, inner: float, length: float, piece: Piece
 ) -> list[Piece]:
-    """Build a ring: a cylinder with its core taken out again."""
-    solid = replace(piece, solid=Cylinder(axis, middle, outer, length))
+    """Build a ring: a cylinder with its core taken out again; wound or drawn, it is uniform."""
+    solid = replace(piece, solid=Cylinder(axis, middle, outer, length), grain=0.0)
     core = Piece(Cylinder(axis, middle, inner, length), piece.matter, -piece.density_g_cm3)
     return [solid, core]
 
@@ -268,15 +269,19 @@ def flexitank(goods: Goods, room: Space, payload_kg: float) -> list[Piece]:
     length, wide = room.x[1] - room.x[0], room.z[1] - room.z[0]
     density = min(1.04 * goods.bulk, goods.solid)
     litres = min(FLEXITANK_L, payload_kg / density)
-    tall = min(litres * 1e6 / (0.9 * length * wide), room.y[1] - room.y[0])
     slabs = 9
+    # A pillow: an ellipse of the fourth power in cross section.
+    shares = (1 - ((np.arange(slabs) + 0.5) / slabs) ** 4) ** 0.25
+    spans = [
+        (length - 2 * (1 - share) * min(900.0, length / 3), wide - 2 * (1 - share) * 500.0) for share in shares.tolist()
+    ]
+    area = sum(x * z for x, z in spans) / slabs
+    tall = min(litres * 1e6 / area, room.y[1] - room.y[0])
+    middle_x, middle_z = sum(room.x) / 2, sum(room.z) / 2
     pieces = []
-    for i in range(slabs):
-        # A pillow: an ellipse of the fourth power in cross section.
-        share = (1 - ((i + 0.5) / slabs) ** 4) ** 0.25
-        cut_x, cut_z = (1 - share) * min(900.0, length / 3), (1 - share) * 500.0
+    for i, (x, z) in enumerate(spans):
         y = (room.y[0] + i * tall / slabs, room.y[0] + (i + 1) * tall / slabs)
-        box = Box((room.x[0] + cut_x, room.x[1] - cut_x), y, (room.z[0] + cut_z, room.z[1] - cut_z))
+        box = Box((middle_x - x / 2, middle_x + x / 2), y, (middle_z - z / 2, middle_z + z / 2))
         pieces.append(Piece(box, goods.matter, density))
     return pieces
 
