@@ -2,9 +2,10 @@
 
 from scananalysis.simulation.hidden import KINDS
 from scananalysis.simulation.loads import FRAUDS, Load, container_scene
+from scananalysis.simulation.mesh import Mesh
 from scananalysis.simulation.render import Imperfections, Simulated, render
 from scananalysis.simulation.scene import Matter, Piece, Scene
-from scananalysis.simulation.solids import Box, Cylinder, Ellipsoid
+from scananalysis.simulation.solids import Box, Cylinder, Ellipsoid, Wedge
 
 __all__ = [
     "FRAUDS",
@@ -15,9 +16,11 @@ __all__ = [
     "Imperfections",
     "Load",
     "Matter",
+    "Mesh",
     "Piece",
     "Scene",
     "Simulated",
+    "Wedge",
     "container_scene",
     "render",
 ]

@@ -16,9 +16,9 @@ from scananalysis.simulation.artefacts import Scatter, blur, focal_kernels
 from scananalysis.simulation.imperfections import Imperfections
 from scananalysis.simulation.pulses import draw_pulses, draw_travel
 from scananalysis.simulation.quadrature import effective_beam
+from scananalysis.simulation.rays import Rays
 from scananalysis.simulation.readout import Channel, Quanta, draw_elements, drop_lines
 from scananalysis.simulation.scene import Scene
-from scananalysis.simulation.solids import Rays
 from scananalysis.simulation.trace import Block, Traced, Tracer
 from scananalysis.simulation.truth import Truth
 

@@ -1,9 +1,4 @@
-"""Solids and exact path lengths through them.
-
-Coordinates: x along travel, y upwards from the ground, z from the source towards the array, mm. The load moves along x, so every line
-sees one plane x = const; in it the ray of an element leaves the source at z = 0 and height h and rises with slope s = tan(fan angle):
-y = h + s z. A convex solid cuts the ray in one interval of z; the path is its length over cos(fan angle).
-"""
+"""Solids and where rays run inside them; for the coordinates see `scananalysis.simulation.rays`."""
 
 from __future__ import annotations
 
@@ -13,76 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from scananalysis.simulation.rays import Cut, Rays
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Rays:
-    """Rays of the array's elements and positions of the lines.
-
-    Parameters
-    ----------
-    slope : ndarray, (element,)
-        tan(fan angle), topmost element first.
-    source_height_mm : float
-    x_mm : ndarray, (line,)
-        Middle of each line.
-    line_pitch_mm : float
-    """
-
-    slope: Array
-    source_height_mm: float
-    x_mm: Array
-    line_pitch_mm: float
-
-    @property
-    def per_depth(self) -> Array:
-        """Path per depth along z, (element,): 1 / cos(fan angle)."""
-        return np.sqrt(1 + self.slope**2)
-
-    def columns(self, x0: float, x1: float) -> slice:
-        """Lines that an interval of x touches."""
-        first = int(np.searchsorted(self.x_mm, x0 - self.line_pitch_mm / 2, side="right"))
-        last = int(np.searchsorted(self.x_mm, x1 + self.line_pitch_mm / 2, side="left"))
-        return slice(first, max(first, last))
-
-    def rows(self, y0: float, y1: float, z0: float, z1: float) -> slice:
-        """Elements whose rays can meet a box in y and z; slopes fall with the index."""
-        low, high = y0 - self.source_height_mm, y1 - self.source_height_mm
-        least, most = min(low / z0, low / z1), max(high / z0, high / z1)
-        first = int(np.searchsorted(-self.slope, -most, side="left"))
-        last = int(np.searchsorted(-self.slope, -least, side="right"))
-        return slice(first, max(first, last))
-
-    def coverage(self, x0: float, x1: float, columns: slice) -> Array:
-        """Share of each line's travel that lies within an interval of x."""
-        middle, half = self.x_mm[columns], self.line_pitch_mm / 2
-        overlap = np.minimum(x1, middle + half) - np.maximum(x0, middle - half)
-        return np.clip(overlap / self.line_pitch_mm, 0, 1)
-
-
-@dataclass(frozen=True)
-class Cut:
-    """Where rays run inside a solid.
-
-    Parameters
-    ----------
-    rows, columns : slice
-        Elements and lines that are concerned.
-    enter, leave : ndarray, (element or 1, line or 1)
-        Interval of z, mm; ``leave`` ≤ ``enter`` where the ray misses.
-    coverage : ndarray, (1, line)
-        Share of the line's travel.
-    """
-
-    rows: slice
-    columns: slice
-    enter: Array
-    leave: Array
-    coverage: Array
 
 
 class Solid(Protocol):
@@ -248,6 +179,67 @@ class Ellipsoid:
         return Cut(rows, columns, enter, leave, (np.abs(off) < 1).astype(np.float64))
 
 
+@dataclass(frozen=True)
+class Wedge:
+    """Half of a box: its thickness along one axis grows evenly along another, from nothing to the whole.
+
+    Parameters
+    ----------
+    x, y, z : (float, float)
+        The box, (low, high), mm.
+    thick, along : {"x", "y", "z"}
+        Axis along which the thickness is measured, from its low side, and axis along which it grows.
+    falls : bool
+        Whether it shrinks along that axis instead.
+    """
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+    z: tuple[float, float]
+    thick: str = "y"
+    along: str = "x"
+    falls: bool = False
+
+    @property
+    def separable(self) -> bool:
+        """Whether every line through it sees the same."""
+        return "x" not in (self.thick, self.along)
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float, float, float]:
+        """x0, x1, y0, y1, z0, z1, mm."""
+        return (*self.x, *self.y, *self.z)
+
+    @property
+    def volume_mm3(self) -> float:
+        """Volume, mm³."""
+        return Box(self.x, self.y, self.z).volume_mm3 / 2
+
+    def scaled(self, factor: float) -> Wedge:
+        """Return the wedge with every coordinate multiplied."""
+        x, y, z = ((a * factor, b * factor) for a, b in (self.x, self.y, self.z))
+        return Wedge(x, y, z, self.thick, self.along, self.falls)
+
+    def cut(self, rays: Rays) -> Cut:
+        """Intersect the rays; a line that the wedge's end covers in part sees the thickness in its middle."""
+        whole = Box(self.x, self.y, self.z).cut(rays)
+        slope, x = rays.slope[whole.rows, None], rays.x_mm[None, whole.columns]
+        # Inside where level + rise · z ≥ 0 on the ray.
+        level, rise = np.zeros((1, 1)), np.zeros((1, 1))
+        for name, sign in ((self.along, -1.0 if self.falls else 1.0), (self.thick, -1.0)):
+            low, high = getattr(self, name)
+            at, per_depth = {"x": (x, 0.0), "y": (rays.source_height_mm, slope), "z": (0.0, 1.0)}[name]
+            level = level + sign * (np.asarray(at) - low) / (high - low)
+            rise = rise + sign * np.asarray(per_depth) / (high - low)
+        level = level + float(self.falls)
+        flat = np.abs(rise) < 1e-15
+        edge = -level / np.where(flat, 1.0, rise)
+        enter = np.where(~flat & (rise > 0), np.maximum(whole.enter, edge), whole.enter)
+        leave = np.where(~flat & (rise < 0), np.minimum(whole.leave, edge), whole.leave)
+        leave = np.where(flat & (level < 0), enter, leave)
+        return Cut(whole.rows, whole.columns, enter, leave, whole.coverage)
+
+
 def _ellipse(
     y: float, z: float, radius_y: Array | float, radius_z: Array | float, slope: Array, height: float
 ) -> tuple[Array, Array]:
@@ -269,82 +261,6 @@ def cuts(solid: Solid, rays: Rays) -> tuple[Cut, ...]:
         return (solid.cut(rays),)
     found: tuple[Cut, ...] = several(rays)
     return found
-
-
-def path(cut: Cut, rays: Rays) -> NDArray[np.float32]:
-    """Return the path inside a solid, (element, line) of the cut's rows and columns, mm."""
-    length = np.maximum(cut.leave - cut.enter, 0) * rays.per_depth[cut.rows, None]
-    return (length * cut.coverage).astype(np.float32)
-
-
-def common(a: Cut, b: Cut) -> Cut | None:
-    """Return where rays run inside both of two convex solids, or None where they are apart."""
-    rows, columns = _both(a.rows, b.rows), _both(a.columns, b.columns)
-    if rows.start >= rows.stop or columns.start >= columns.stop:
-        return None
-    parts = [
-        (_part(c.enter, c, rows, columns), _part(c.leave, c, rows, columns), _part(c.coverage, c, rows, columns))
-        for c in (a, b)
-    ]
-    (enter_a, leave_a, cover_a), (enter_b, leave_b, cover_b) = parts
-    return Cut(rows, columns, np.maximum(enter_a, enter_b), np.minimum(leave_a, leave_b), np.minimum(cover_a, cover_b))
-
-
-def union_path(parts: Sequence[Cut], rays: Rays) -> tuple[slice, slice, NDArray[np.float32]]:
-    """Return the path inside any of several cuts, with the rows and columns that it is for, mm.
-
-    A line that cuts cover in part is seen as if the smaller shares lay within the larger ones.
-    """
-    if len(parts) == 1:
-        return parts[0].rows, parts[0].columns, path(parts[0], rays)
-    rows = slice(min(c.rows.start for c in parts), max(c.rows.stop for c in parts))
-    columns = slice(min(c.columns.start for c in parts), max(c.columns.stop for c in parts))
-    shape = (len(parts), rows.stop - rows.start, columns.stop - columns.start)
-    enter, leave, coverage = np.zeros(shape), np.zeros(shape), np.zeros((shape[0], shape[2]))
-    for i, cut in enumerate(parts):
-        x = slice(cut.columns.start - columns.start, cut.columns.stop - columns.start)
-        at = (i, slice(cut.rows.start - rows.start, cut.rows.stop - rows.start), x)
-        enter[at], leave[at], coverage[i, x] = cut.enter, cut.leave, cut.coverage[0]
-    depth = _union(enter, np.where(coverage[:, None] > 0, leave, enter))
-    partly = np.flatnonzero(np.any((coverage > 0) & (coverage < 1), axis=0))
-    if partly.size:
-        depth[:, partly] = 0
-        order = np.argsort(-coverage[:, partly], axis=0)
-        rank = np.argsort(order, axis=0)
-        share = np.vstack([np.take_along_axis(coverage[:, partly], order, axis=0), np.zeros((1, partly.size))])
-        start, end = enter[:, :, partly], leave[:, :, partly]
-        for n in range(len(parts)):
-            step = share[n] - share[n + 1]
-            depth[:, partly] += step * _union(start, np.where((rank <= n)[:, None], end, start))
-    return rows, columns, (depth * rays.per_depth[rows, None]).astype(np.float32)
-
-
-def _union(enter: Array, leave: Array) -> Array:
-    """Length of the union of intervals along the first axis; intervals that end before they begin are empty."""
-    order = np.argsort(enter, axis=0)
-    enter, leave = np.take_along_axis(enter, order, axis=0), np.take_along_axis(leave, order, axis=0)
-    reach = np.full(enter.shape[1:], -np.inf)
-    length = np.zeros(enter.shape[1:])
-    for low, high in zip(enter, leave, strict=True):
-        length += np.maximum(high - np.maximum(low, reach), 0)
-        # An empty interval reaches nowhere.
-        reach = np.where(high > low, np.maximum(reach, high), reach)
-    return length
-
-
-def _both(a: slice, b: slice) -> slice:
-    return slice(max(a.start, b.start), min(a.stop, b.stop))
-
-
-def _part(array: Array, cut: Cut, rows: slice, columns: slice) -> Array:
-    """Cut an array of a `Cut` down to some of its rows and columns; axes of length 1 broadcast."""
-    y = slice(None) if array.shape[0] == 1 else slice(rows.start - cut.rows.start, rows.stop - cut.rows.start)
-    x = (
-        slice(None)
-        if array.shape[1] == 1
-        else slice(columns.start - cut.columns.start, columns.stop - cut.columns.start)
-    )
-    return array[y, x]
 
 
 def bounding(solids: Sequence[Solid]) -> tuple[float, float, float, float, float, float]:

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import zoom
 
+from scananalysis.simulation.rays import Cut, Rays, common, path, union_path
 from scananalysis.simulation.scene import Layers, Matter, Piece, Scene
-from scananalysis.simulation.solids import Cut, Rays, common, cuts, path, union_path
+from scananalysis.simulation.solids import cuts
 
 _LEAST_GRAIN = 0.002
 
