@@ -32,6 +32,7 @@ def main() -> None:
     head = json.loads(asked.readline())
     try:
         inspector = _inspector(head)
+        inspector.warm_up()
     except Exception as error:  # noqa: BLE001 - the parent turns whatever it is into a sentence
         _answer(answers, {"failed": f"{type(error).__name__}: {error}"})
         return
