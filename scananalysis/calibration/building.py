@@ -27,7 +27,7 @@ TEMPERATURE = "temperature_c"
 """Name under which scans and sets state the temperature of the array, °C."""
 
 
-def gather(dark: Sequence[RawScan], air: Sequence[RawScan]) -> RawScan:
+def gather(dark: Sequence[RawScan], air: Sequence[RawScan], names: Sequence[str] = ()) -> RawScan:
     """Return one scan that holds the dark and open-beam lines of several.
 
     A scan that carries references gives those; of one that carries none, all lines are the reference.
@@ -38,6 +38,8 @@ def gather(dark: Sequence[RawScan], air: Sequence[RawScan]) -> RawScan:
         May be empty: the result then has no dark reference.
     air : sequence of RawScan
         At least one.
+    names : sequence of str
+        Of the dark scans and then of the open-beam scans, for errors.
 
     Returns
     -------
@@ -59,12 +61,14 @@ def gather(dark: Sequence[RawScan], air: Sequence[RawScan]) -> RawScan:
         raise CalibrationError("no open-beam scan", expected="at least one")
     every = (*dark, *air)
     first = every[0]
-    for scan in every:
-        _check_alike(scan, first)
-    for scan in dark:
+    called = (*names, *(None for _ in every))
+    for name, scan in zip(called, every, strict=False):
+        _check_alike(scan, first, name)
+    for name, scan in zip(called, dark, strict=False):
         if scan.dark is None and scan.air is not None:
             raise CalibrationError(
                 "scan given for its dark lines has an open-beam reference and no dark one",
+                source=name,
                 expected="a dark reference inside, or a scan of dark lines without references",
             )
     without_beam = [scan.counts if scan.dark is None else scan.dark for scan in dark]
@@ -87,9 +91,11 @@ def gather(dark: Sequence[RawScan], air: Sequence[RawScan]) -> RawScan:
     )
 
 
-def _check_alike(scan: RawScan, first: RawScan) -> None:
+def _check_alike(scan: RawScan, first: RawScan, source: str | None) -> None:
     if scan.stage != "raw":
-        raise CalibrationError(f"scan is {scan.stage}", expected="raw counts", remedy="give the scanner's own readings")
+        raise CalibrationError(
+            f"scan is {scan.stage}", source=source, expected="raw counts", remedy="give the scanner's own readings"
+        )
     for name, found, expected in (
         ("scanner", scan.scanner, first.scanner),
         ("binning", scan.binning, first.binning),
@@ -97,7 +103,7 @@ def _check_alike(scan: RawScan, first: RawScan) -> None:
         ("counts of type", scan.counts.dtype, first.counts.dtype),
     ):
         if found != expected:
-            raise CalibrationError(f"scan has {name} {found}", expected=f"{expected} as the first one")
+            raise CalibrationError(f"scan has {name} {found}", source=source, expected=f"{expected} as the first one")
 
 
 def _open_beam(scan: RawScan) -> tuple[NDArray[np.unsignedinteger[Any]], NDArray[np.float32] | None]:
@@ -128,7 +134,7 @@ def build_calibration(
     temperature_c : float, optional
         Of the array, °C; by default the mean of what the scans state in ``metadata["temperature_c"]``.
     inputs, files : mapping of str to str, optional
-        sha256 and name of the files by role; kept with the set beside the sha256 of the lines themselves.
+        sha256 and name of the files by role, those of dark scans first; kept with the set beside the sha256 of the lines themselves.
 
     Returns
     -------
@@ -153,7 +159,7 @@ def build_calibration(
     every = (*dark, *air)
     start = valid_from or min((moment for scan in every if (moment := acquired(scan)) is not None), default=None)
     end = _end(start, valid_until, valid_for)
-    lines = gather(dark, air)
+    lines = gather(dark, air, tuple((files or {}).values()))
     if lines.dark is not None and lines.air is not None:
         check_beam(lines.air, lines.dark.mean(axis=1), lines.dark.std(axis=1))
     made = Calibration.from_references(lines, valid_from=start, valid_until=end)

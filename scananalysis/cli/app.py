@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 from scananalysis._version import __version__
-from scananalysis.cli import batch, commodities, convert, evaluate, formats, info, inspect, scanners, simulate, train
+from scananalysis.cli import (
+    batch,
+    calibrate,
+    commodities,
+    convert,
+    evaluate,
+    formats,
+    info,
+    inspect,
+    scanners,
+    simulate,
+    train,
+)
 from scananalysis.cli.common import Definitions, use_definitions
 
 app = typer.Typer(
@@ -44,3 +56,4 @@ for module in (inspect, info, convert, simulate, train, evaluate, scanners, form
     app.command(name=module.NAME, epilog=module.EXAMPLE, no_args_is_help=module.NEEDS_ARGUMENTS)(module.command)
 
 app.add_typer(batch.app)
+app.add_typer(calibrate.app)

@@ -13,8 +13,8 @@ import numpy as np
 
 from scananalysis.core import (
     Declaration,
+    InputError,
     Inspection,
-    ModelError,
     Quality,
     RawScan,
     Regions,
@@ -107,7 +107,7 @@ def inspect(  # noqa: PLR0913 - the public surface names each input of the chain
         source = Path(fspath(scan_or_path)).name
     try:
         materials, anomalies, unscored = _chain(scan, calibration, papers, model, say)
-    except ModelError as error:
+    except InputError as error:
         raise error.at(source) from error.__cause__
     say("finding regions", 0.8)
     load = inspectability.load_area(materials, anomalies)

@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from scananalysis.calibration import Calibration
     from scananalysis.core import AnomalyMap, Inspection, MaterialMap, Radiograph, RawScan
 
 __all__ = ["html", "overlay", "plot"]
 
 
 def plot(
-    anything: RawScan | Radiograph | MaterialMap | AnomalyMap | Inspection, ax: Axes | None = None, **options: Any
+    anything: RawScan | Radiograph | MaterialMap | AnomalyMap | Inspection | Calibration,
+    ax: Axes | None = None,
+    **options: Any,
 ) -> Axes:
-    """Draw any stage with its axes in metres and a colour bar with its unit.
+    """Draw any stage, or a calibration set, with its axes in metres and a colour bar with its unit.
 
     Parameters
     ----------
-    anything : RawScan, Radiograph, MaterialMap, AnomalyMap or Inspection
+    anything : RawScan, Radiograph, MaterialMap, AnomalyMap, Inspection or Calibration
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default on a new figure.
     **options
@@ -32,7 +35,7 @@ def plot(
     Raises
     ------
     ConfigurationError
-        Not a stage, or an option that the stage does not have.
+        Not one of these, or an option that the stage does not have.
     """
     from scananalysis.report.plots import plot as draw
 

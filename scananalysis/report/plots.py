@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scananalysis.calibration import Calibration
 from scananalysis.core import (
     AnomalyMap,
     ConfigurationError,
@@ -36,7 +37,7 @@ def plot(anything: Any, ax: Axes | None = None, **_options: Any) -> Axes:
     del ax
     raise ConfigurationError(
         f"cannot plot a {type(anything).__name__}",
-        expected="a RawScan, Radiograph, MaterialMap, AnomalyMap or Inspection",
+        expected="a RawScan, Radiograph, MaterialMap, AnomalyMap, Inspection or Calibration",
     )
 
 
@@ -49,6 +50,14 @@ def _(scan: RawScan, ax: Axes | None = None, *, channel: int = 0) -> Axes:
     axes.set(xlabel="line", ylabel="element", title=f"raw counts, {name}")
     _bar(axes, image, "counts")
     return axes
+
+
+@plot.register(Calibration)
+def _(calibration: Calibration, ax: Axes | None = None) -> Axes:
+    """Draw the open beam of every element."""
+    from scananalysis.report.sets import draw_gain
+
+    return draw_gain(calibration, _axes(ax))
 
 
 @plot.register(Radiograph)

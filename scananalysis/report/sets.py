@@ -1,0 +1,136 @@
+"""Figures of a calibration set: what every element reads, how noisy it is, which are bad, and how the curves fit their wedge."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scananalysis.calibration.defects import find_defects
+from scananalysis.calibration.recipe import Defects
+from scananalysis.io.atomic import complete
+from scananalysis.materials import DualEnergyModel
+from scananalysis.materials.curves import points_of
+from scananalysis.report.panels import channel_names
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from scananalysis.calibration import Calibration
+
+_COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:red")
+
+
+def draw_gain(calibration: Calibration, axes: Axes) -> Axes:
+    """Draw the open-beam signal of every element with its error, bad elements marked."""
+    flags = find_defects(calibration, Defects())
+    _per_element(
+        axes,
+        calibration,
+        calibration.gain,
+        "open beam above the offset, counts",
+        bad=flags,
+        sigma=calibration.gain_sigma,
+    )
+    axes.set_title("gain (crosses: bad elements)")
+    return axes
+
+
+def figure(calibration: Calibration) -> Figure:
+    """Return the figure of a set: gain, offset, noise, and the fit of the curves where it has some.
+
+    Examples
+    --------
+    >>> from scananalysis.calibration import Calibration
+    >>> from scananalysis.core import RawScan
+    >>> rng = np.random.default_rng(1)
+    >>> dark, air = (rng.normal(n, s, (2, 50, 172)).round().astype(np.uint16) for n, s in ((900, 3), (50_000, 110)))
+    >>> used = Calibration.from_references(RawScan(air[:, :1], "cargo-6-4mv", dark=dark, air=air, binning=(8, 8)))
+    >>> [axes.get_title() for axes in figure(used).axes]
+    ['gain (crosses: bad elements)', 'offset', 'noise of one reading', 'no curves: the nominal ones of the scanner serve']
+    """
+    # Not pyplot: a figure of its own needs no display and is not kept.
+    from matplotlib.figure import Figure as NewFigure
+
+    made = NewFigure(figsize=(11, 7.5), layout="constrained")
+    panels = made.subplots(2, 2)
+    draw_gain(calibration, panels[0, 0])
+    _per_element(
+        panels[0, 1], calibration, calibration.offset, "reading without beam, counts", sigma=calibration.offset_sigma
+    )
+    panels[0, 1].set_title("offset")
+    _noise(panels[1, 0], calibration)
+    _fit(panels[1, 1], calibration)
+    until = (
+        "without an end" if calibration.valid_until is None else f"until {calibration.valid_until:%Y-%m-%d %H:%M %Z}"
+    )
+    made.suptitle(f"Calibration set of {calibration.scanner}, binning {calibration.binning}, valid {until}")
+    return made
+
+
+def save_figure(calibration: Calibration, path: str | PathLike[str]) -> None:
+    """Write the figure of a set as a PNG file, which gets its name only when it is complete."""
+    drawn = figure(calibration)
+    with complete(path) as part:
+        drawn.savefig(part, format="png", dpi=110)
+
+
+def _per_element(
+    axes: Axes,
+    calibration: Calibration,
+    values: NDArray[np.float64],
+    label: str,
+    *,
+    sigma: NDArray[np.float64],
+    bad: NDArray[np.uint32] | None = None,
+) -> None:
+    for c, name in enumerate(channel_names(calibration.scanner, len(values))):
+        colour, element = _COLOURS[c % len(_COLOURS)], np.arange(values.shape[1])
+        axes.plot(element, values[c], color=colour, linewidth=0.7, label=name)
+        axes.fill_between(element, values[c] - sigma[c], values[c] + sigma[c], color=colour, alpha=0.3, linewidth=0)
+        if bad is not None and bad[c].any():
+            where = np.flatnonzero(bad[c])
+            axes.plot(where, values[c][where], "x", color=colour, markersize=6)
+    axes.set(xlabel="element, from the top", ylabel=label)
+    axes.legend(loc="best", fontsize="small")
+
+
+def _noise(axes: Axes, calibration: Calibration) -> None:
+    for c, name in enumerate(channel_names(calibration.scanner, len(calibration.gain))):
+        colour = _COLOURS[c % len(_COLOURS)]
+        axes.plot(calibration.air_noise[c], color=colour, linewidth=0.7, label=f"{name}, open beam")
+        axes.plot(calibration.dark_noise[c], color=colour, linewidth=0.7, linestyle=":", label=f"{name}, dark")
+    axes.set(xlabel="element, from the top", ylabel="1-σ, counts", title="noise of one reading", yscale="symlog")
+    axes.set_ylim(bottom=0)
+    axes.legend(loc="best", fontsize="small")
+
+
+def _fit(axes: Axes, calibration: Calibration) -> None:
+    if calibration.curves is None:
+        axes.set_axis_off()
+        axes.set_title("no curves: the nominal ones of the scanner serve")
+        return
+    points = points_of(calibration.curves)
+    if points is None or "coefficients" not in calibration.curves:
+        axes.set_axis_off()
+        axes.set_title("curves without the points they were fitted to")
+        return
+    model = DualEnergyModel.from_calibration(calibration)
+    angles = np.zeros(points.z.size) if points.fan_angle_rad is None else points.fan_angle_rad
+    fitted: Any = np.array(
+        [
+            [float(alpha) for alpha in model.forward(depth, z, float(angle))]
+            for depth, z, angle in zip(points.areal_density, points.z, angles, strict=True)
+        ]
+    ).T
+    for c, name in enumerate(channel_names(calibration.scanner, 2)):
+        off = 100 * (points.alpha[c] / fitted[c] - 1)
+        error = 100 * np.sqrt(points.variance[c]) / fitted[c]
+        axes.errorbar(points.alpha[c], off, error, fmt="o", markersize=3, linewidth=0.7, color=_COLOURS[c], label=name)
+    axes.axhline(0, color="black", linewidth=0.7)
+    chi2 = ", ".join(f"{value:.2f}" for value in model.reduced_chi2)
+    axes.set(xlabel="measured α", ylabel="measured over fitted, %", title=f"wedge: χ² per degree of freedom {chi2}")
+    axes.legend(loc="best", fontsize="small")
