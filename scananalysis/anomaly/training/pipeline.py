@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from scananalysis import cargo
+from scananalysis._version import __version__
 from scananalysis.anomaly.alarms import AlarmCalibrator
 from scananalysis.anomaly.campaign import Task, prepared
 from scananalysis.anomaly.features import PLANES
@@ -141,10 +142,8 @@ def build(
 
 def _claim(folder: Path, recipe: Recipe, plan: Plan) -> None:
     """Mark the folder as this build's; what may grow later (calibration) is not part of the mark."""
-    import scananalysis
-
     marks = {"recipe": recipe.model_dump(mode="json"), "plan": asdict(replace(plan, tune=0, clean={}))}
-    mark = f"{scananalysis.__version__} {sha256_json(marks)}\n"
+    mark = f"{__version__} {sha256_json(marks)}\n"
     path = folder / "build.txt"
     if path.is_file():
         if path.read_text(encoding="utf-8") != mark:
@@ -160,26 +159,24 @@ def _claim(folder: Path, recipe: Recipe, plan: Plan) -> None:
 
 
 def _origin(recipe: Recipe, plan: Plan) -> dict[str, Any]:
-    import scananalysis
 
     return {
         "recipe": recipe.name,
         "recipe_seed": recipe.seed,
         "examples": plan.examples,
         "simulated": True,
-        "simulator": scananalysis.__version__,
+        "simulator": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
     }
 
 
 def _metadata(name: str, weights: Path, heads: tuple[str, ...], training: Mapping[str, Any]) -> Metadata:
-    import scananalysis
 
     return Metadata.model_validate(
         {
             "name": name,
-            "version": scananalysis.__version__,
+            "version": __version__,
             "kind": name,
             "file": weights.name,
             "sha256": sha256_file(weights),
