@@ -116,10 +116,8 @@ def train(
     family_loss = nn.CrossEntropyLoss(weight=weights, ignore_index=IGNORE)
     insert_loss = nn.BCEWithLogitsLoss(pos_weight=torch.tensor(schedule.insert_weight))
     network.train()
-    with (folder / "log.csv").open("a" if start else "w", newline="") as stream:
+    with _log(folder / "log.csv", start).open("a", newline="") as stream:
         log = csv.writer(stream)
-        if not start:
-            log.writerow(["step", "family_loss", "insert_loss", "learning_rate"])
         for step in range(start, schedule.steps):
             rate = learning_rate(schedule, step)
             for group in optimiser.param_groups:
@@ -140,6 +138,14 @@ def train(
             if progress is not None:
                 progress(step + 1, schedule.steps, loss.item())
     return network.eval()
+
+
+def _log(path: Path, start: int) -> Path:
+    """Keep the rows before the step from which training goes on; later ones belong to work that was lost."""
+    rows = path.read_text(encoding="ascii").splitlines()[: start + 1] if start and path.is_file() else []
+    rows = rows or ["step,family_loss,insert_loss,learning_rate"]
+    path.write_text("\n".join(rows) + "\n", encoding="ascii")
+    return path
 
 
 def _save(path: Path, network: DeclaredCargoNetwork, optimiser: torch.optim.Optimizer, step: int) -> None:
