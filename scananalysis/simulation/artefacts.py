@@ -48,10 +48,9 @@ class Scatter:
         kernel = np.exp(-0.5 * ((centre[:, None] - centre[None]) / narrow) ** 2)
         steps = np.arange(int(9 * narrow) + 2) * (self.group / narrow)
         kernel /= (2 * np.exp(-0.5 * steps**2).sum() - 1) * self.group
-        position = np.clip((at - centre[0]) / self.group, 0, groups - 1) if groups > 1 else np.zeros(elements)
-        low = np.minimum(position.astype(np.intp), max(groups - 2, 0))
-        step = np.append(np.diff(centre), 1.0)
-        share = np.clip((at - centre[low]) / step[low], 0, 1)
+        low = np.clip(np.searchsorted(centre, at, side="right") - 1, 0, max(groups - 2, 0))
+        # Beyond the middle of the outermost groups the line goes on.
+        share = (at - centre[low]) / np.append(np.diff(centre), np.inf)[low]
         back = np.zeros((elements, groups))
         back[at, low] += 1 - share
         back[at, np.minimum(low + 1, groups - 1)] += share

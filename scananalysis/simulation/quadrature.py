@@ -13,7 +13,9 @@ from scananalysis.physics import Beam, mass_attenuation
 
 _TOLERANCE = 5e-4
 _DEEPEST = 14.0
-_PROBES = ("H", "C", "O", "Al", "Ca", "Fe", "Ag", "Sn", "I", "Ba", "W", "Pb", "U")
+_PROBES = ("H", "C", "O", "Al", "Ca", "Fe", "Zr", "Ag", "Sn", "I", "Ba", "Gd", "W", "Pb", "U")
+_HIGHEST_EDGE_MEV = 0.116
+_LEAST_SIGNAL_AT_EDGES = 0.02
 _DEPTHS = np.concatenate([[0.0], np.linspace(0.02, 1.0, 20)])
 _MIXTURES = 40
 
@@ -34,7 +36,7 @@ def effective_beam(beam: Beam) -> Beam:
     -------
     Beam
         Mean and mean-square signal behind H to U and their mixtures, to an attenuation of 14, within 5·10⁻⁴ of the full
-        beam's; the full beam itself where that takes most of its bins.
+        beam's; the full beam itself where that takes most of its bins, or where K-edges matter (tubes).
 
     Examples
     --------
@@ -44,6 +46,10 @@ def effective_beam(beam: Beam) -> Beam:
     True
     """
     alive = np.flatnonzero((beam.response > 0) & (beam.spectrum.max(axis=0) > 0))
+    total = beam.spectrum.sum(axis=0) * beam.response
+    if total[beam.energy_mev < _HIGHEST_EDGE_MEV].sum() > _LEAST_SIGNAL_AT_EDGES * total.sum():
+        # Every heavy element has its K-edge in a bin of its own.
+        return beam
     worth = beam.response_square[alive] / beam.response[alive]
     rows = beam.spectrum[:, alive] * beam.response[alive]
     probes = _probes(beam.energy_mev[alive], rows.mean(axis=0))
