@@ -38,8 +38,8 @@ class Marker:
 @pytest.fixture(scope="module")
 def sample() -> tuple[Simulated, Declaration]:
     device = scanner("cargo-6-4mv").binned(4, 4)
-    load = container_scene(3, device, cargo=["6203"], fraud="dense", size="22G1")
-    return render(load.scene, device, 3), load.declaration
+    load = container_scene(4, device, cargo=["6203"], fraud="dense", size="22G1")
+    return render(load.scene, device, 4), load.declaration
 
 
 def test_marked_object_becomes_a_region_of_its_size(sample: tuple[Simulated, Declaration]) -> None:
