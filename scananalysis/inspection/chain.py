@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scananalysis.core import (
+    ConfigurationError,
     Declaration,
     InputError,
     Inspection,
@@ -23,6 +24,7 @@ from scananalysis.core import (
 )
 from scananalysis.inspection import inspectability
 from scananalysis.inspection.crop import thin
+from scananalysis.inspection.inputs import record
 from scananalysis.inspection.measure import measure_alarm, whole_load
 from scananalysis.inspection.papers import (
     SIGMA_WALLS,
@@ -106,9 +108,10 @@ def inspect(  # noqa: PLR0913 - the public surface names each input of the chain
         scan = io.read(scan_or_path, format=format, layout=layout, scanner=scanner)
         source = Path(fspath(scan_or_path)).name
     try:
-        materials, anomalies, unscored = _chain(scan, calibration, papers, model, say)
+        materials, anomalies, unscored, used = _chain(scan, calibration, papers, model, say)
     except InputError as error:
         raise error.at(source) from error.__cause__
+    _check_rate(anomalies, used, scan.scanner, held)
     say("finding regions", 0.8)
     load = inspectability.load_area(materials, anomalies)
     hidden = inspectability.blind(materials, load, held.largest_noise)
@@ -149,7 +152,11 @@ def inspect(  # noqa: PLR0913 - the public surface names each input of the chain
             "p_value_threshold": _threshold(anomalies, held),
             "mass_p_value_threshold": mass_p_value(held.mass_sigmas),
         },
-        metadata={"source": source, **place.metadata()},
+        metadata={
+            "source": source,
+            **place.metadata(),
+            "inputs": record(scan_or_path, scan, declaration, calibration, (anomalies, used)),
+        },
         provenance=(materials if anomalies is None else anomalies).provenance.then(
             "inspection.inspect",
             parameters={"limits": held.plain()},
@@ -168,8 +175,8 @@ def _chain(
     papers: Declaration | None,
     model: AnomalyModel | str | PathLike[str] | None,
     say: Progress,
-) -> tuple[MaterialMap, AnomalyMap | None, str | None]:
-    """Return the stages, and why no anomaly model scored the scan if none did."""
+) -> tuple[MaterialMap, AnomalyMap | None, str | None, AnomalyModel]:
+    """Return the stages, why no anomaly model scored the scan if none did, and the model."""
     from scananalysis.anomaly import find_anomalies, load
     from scananalysis.calibration import calibrate
     from scananalysis.materials import discriminate
@@ -179,15 +186,14 @@ def _chain(
     say("measuring materials", 0.3)
     materials = discriminate(radiograph)
     say("comparing with the declaration" if papers is not None else "looking for anomalies", 0.5)
-    if model is None and scan.scanner not in load().metadata.calibration:
+    used = load(model) if model is None or isinstance(model, str | PathLike) else model
+    if model is None and scan.scanner not in used.metadata.calibration:
         # Whoever names a model gets an error; the default model is nobody's choice, and the rest of the report stands.
-        name = load().name
-        return (
-            materials,
-            None,
-            (f"The anomaly model {name} was not calibrated for the scanner {scan.scanner}, so nothing was scored."),
+        reason = (
+            f"The anomaly model {used.name} was not calibrated for the scanner {scan.scanner}, so nothing was scored."
         )
-    return materials, find_anomalies(materials, papers, model), None
+        return materials, None, reason, used
+    return materials, find_anomalies(materials, papers, used), None, used
 
 
 def _steps(materials: MaterialMap) -> tuple[int, int]:
@@ -201,6 +207,34 @@ def _threshold(anomalies: AnomalyMap | None, limits: Limits) -> float:
         return limits.false_alarm_rate
     scored = [head for head in anomalies.heads if head in anomalies.scan_p_value]
     return limits.false_alarm_rate / max(1, len(scored))
+
+
+def _check_rate(anomalies: AnomalyMap | None, model: AnomalyModel, scanner: str, limits: Limits) -> None:
+    """Refuse a false-alarm rate that no scan could ever reach: of n clean scans the smallest p-value is 1/(n+1).
+
+    Raises
+    ------
+    ConfigurationError
+        The rate is smaller than the smallest combined p-value of a head.
+    """
+    from scananalysis.anomaly.model import AnomalyModel as Released
+
+    # Anything with a method `score` may serve as a model; only a released one says how many clean scans stand behind it.
+    if anomalies is None or not isinstance(model, Released):
+        return
+    maxima = model.metadata.scanner(scanner).maxima
+    heads = [head for head in anomalies.heads if head in anomalies.scan_p_value]
+    for head in heads:
+        scans = len(maxima[head])
+        # As the maps hold it: a float32.
+        least = len(heads) * float(np.float32(1 / (scans + 1)))
+        if limits.false_alarm_rate < least:
+            raise ConfigurationError(
+                f"false-alarm rate {limits.false_alarm_rate:g} could never alarm: {scans} clean scans of {scanner} stand "
+                f"behind the score {head} of the model {model.name}",
+                expected=f"at least {least:.3g}",
+                remedy="allow more false alarms, or calibrate the model on more clean scans",
+            )
 
 
 def _regions(

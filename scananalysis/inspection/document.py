@@ -9,11 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from scananalysis._version import __version__
 from scananalysis.core import Declaration, count_flags
+from scananalysis.inspection.inputs import Inputs
 
 if TYPE_CHECKING:
     from scananalysis.core import Inspection
 
-SCHEMA_VERSION: Literal["1.0"] = "1.0"
+SCHEMA_VERSION: Literal["1.1"] = "1.1"
 
 
 class _Model(BaseModel):
@@ -83,7 +84,7 @@ class StepDocument(_Model):
 class InspectionDocument(_Model):
     """Result of inspecting one scan. It recommends; an officer decides."""
 
-    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    schema_version: Literal["1.1"] = SCHEMA_VERSION
     software: str
     source: str = Field(description="Name of the file, or of the scanner for a scan from memory")
     scanner: str
@@ -103,6 +104,9 @@ class InspectionDocument(_Model):
     size_px: tuple[int, int] = Field(description="Rows and columns of the maps")
     pixel_mm: tuple[float, float] = Field(description="Height and width of a pixel at the object plane")
     files: list[str] = Field(description="Files that belong to this one")
+    inputs: Inputs | None = Field(
+        description="Files, model and software it was made from; null if that was not recorded"
+    )
     provenance: list[StepDocument]
 
 
@@ -161,6 +165,7 @@ def document(inspection: Inspection) -> InspectionDocument:
         size_px=inspection.materials.shape,
         pixel_mm=inspection.materials.pixel_mm,
         files=list(FILES),
+        inputs=inspection.metadata.get("inputs"),
         provenance=[StepDocument(**step.to_dict()) for step in inspection.provenance.steps],
     )
 

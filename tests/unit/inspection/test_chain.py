@@ -4,10 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scananalysis.core import AnomalyMap, Declaration, MaterialMap, Quality, has
+from scananalysis._version import __version__
+from scananalysis.anomaly import load as load_model
+from scananalysis.core import AnomalyMap, ConfigurationError, Declaration, MaterialMap, Quality, has, sha256_file
 from scananalysis.detectors import scanner
-from scananalysis.inspection import Limits, inspect
+from scananalysis.inspection import Limits, document, inspect
 from scananalysis.inspection.measure import bounding_box
+from scananalysis.io import write
 from scananalysis.simulation import Simulated, container_scene, render
 
 
@@ -109,3 +112,31 @@ def test_nearly_opaque_real_scans_are_not_inspectable(real_data: Path, name: str
     assert found.verdict == "not-inspectable"
     assert has(found.materials.quality, Quality.STARVED).any()
     assert has(found.materials.quality, Quality.SATURATED).any()
+
+
+def test_a_false_alarm_rate_that_no_scan_can_reach_is_refused(sample: tuple[Simulated, Declaration]) -> None:
+    """Of n clean scans the smallest p-value is 1/(n+1): below it the program would call every scan clear."""
+    scan = sample[0].scan
+    # Without a declaration one head is scored.
+    least = 1 / (1 + len(load_model().metadata.scanner(scan.scanner).maxima["insert"]))
+    with pytest.raises(ConfigurationError, match=r"could never alarm: \d+ clean scans .* expected at least"):
+        inspect(scan, limits=Limits(false_alarm_rate=0.999 * least))
+    assert inspect(scan, limits=Limits(false_alarm_rate=1.001 * least)).anomalies is not None
+
+
+def test_it_records_what_it_was_made_from(sample: tuple[Simulated, Declaration], tmp_path: Path) -> None:
+    scan, papers = tmp_path / "truck.h5", tmp_path / "truck.json"
+    write(sample[0].scan, scan)
+    papers.write_text(sample[1].model_dump_json(exclude_none=True))
+    inputs = document(inspect(scan, papers)).inputs
+    assert inputs is not None
+    assert [(f.path, f.sha256) for f in inputs.scan] == [(str(scan), sha256_file(scan))]
+    assert inputs.declaration is not None
+    assert inputs.declaration.sha256 == sha256_file(papers)
+    assert inputs.calibration is None
+    assert inputs.model is not None
+    assert inputs.model.weights_sha256 == load_model().metadata.sha256
+    assert inputs.software["scananalysis"] == __version__
+    of_memory = document(inspect(sample[0].scan)).inputs
+    assert of_memory is not None
+    assert of_memory.scan == []

@@ -1,0 +1,185 @@
+"""What an inspection was made from: files with their sha256, model, definitions and software.
+
+With these and the files themselves the inspection can be run again; evidence bundles are built from them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from scananalysis._resources import roots
+from scananalysis._version import __version__
+from scananalysis.core import RawScan, sha256_file
+
+if TYPE_CHECKING:
+    from scananalysis.core import AnomalyMap
+
+KINDS = ("detectors", "calibration", "datasets")
+"""Folders of definitions."""
+
+_SUFFIXES = frozenset({".toml", ".csv"})
+_PACKAGES = ("numpy", "scipy", "opencv-python-headless", "onnxruntime", "h5py")
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FileRecord(_Model):
+    """One input file."""
+
+    path: str | None = Field(description="Where it was; null for an object from memory")
+    sha256: str | None = Field(description="Of its bytes; null for an object from memory")
+
+
+class ModelRecord(_Model):
+    """The anomaly model that scored the scan."""
+
+    name: str
+    version: str
+    folder: str
+    metadata_sha256: str
+    weights_sha256: str
+
+
+class Inputs(_Model):
+    """Everything that an inspection was made from."""
+
+    scan: list[FileRecord] = Field(description="One file, or one per energy")
+    declaration: FileRecord | None = Field(description="null: none was given")
+    calibration: FileRecord | None = Field(description="null: the references inside the scan, or none")
+    layout: FileRecord | None = Field(description="A layout that was named as a file; null otherwise")
+    model: ModelRecord | None = Field(description="null: nothing was scored")
+    reading: dict[str, str | None] = Field(description="format, layout and scanner that were named or found")
+    definitions_sha256: str = Field(description="Over all definitions of scanners, recipes and commodities")
+    software: dict[str, str]
+
+
+def record(
+    scan_or_path: RawScan | str | PathLike[str],
+    scan: RawScan,
+    declaration: Any,
+    calibration: Any,
+    scored: tuple[AnomalyMap | None, Any],
+) -> Inputs:
+    """Return what an inspection was made from.
+
+    Parameters
+    ----------
+    scan_or_path : RawScan or path-like
+    scan : RawScan
+    declaration : Declaration, path-like or None
+    calibration : Calibration, path-like or None
+    scored : (AnomalyMap or None, anomaly model)
+        The anomaly map and the model that made it.
+    """
+    step = scan.provenance.find("io.read")
+    reading = (
+        {} if step is None else {name: _text(step.parameters.get(name)) for name in ("format", "layout", "scanner")}
+    )
+    digests = [] if step is None else [v for k, v in step.inputs.items() if k == "scan" or k.startswith("scan-")]
+    layout = reading.get("layout")
+    anomalies, model = scored
+    return Inputs(
+        scan=_scan_files(scan_or_path, layout, digests),
+        declaration=_file(declaration),
+        calibration=_file(calibration),
+        layout=_file(layout) if layout is not None and Path(layout).is_file() else None,
+        model=None if anomalies is None or model is None else _model(model),
+        reading=reading,
+        definitions_sha256=definitions_sha256(),
+        software=software(),
+    )
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _absolute(path: str | PathLike[str]) -> str:
+    # The name that was given is kept; a link is not resolved, because partner files stand beside it.
+    return str(Path(fspath(path)).absolute())
+
+
+def _file(given: Any) -> FileRecord | None:
+    if given is None:
+        return None
+    if isinstance(given, str | PathLike):
+        return FileRecord(path=_absolute(given), sha256=sha256_file(given))
+    return FileRecord(path=None, sha256=None)
+
+
+def _scan_files(scan_or_path: Any, layout: str | None, digests: list[str]) -> list[FileRecord]:
+    if isinstance(scan_or_path, RawScan):
+        return [FileRecord(path=None, sha256=digest) for digest in digests]
+    from scananalysis.io.layout import named_layout
+    from scananalysis.io.readers._arrays import sibling_files
+
+    first = Path(fspath(scan_or_path))
+    files = (first,) if layout is None else sibling_files(first, named_layout(layout))
+    return [FileRecord(path=_absolute(f), sha256=d) for f, d in zip(files, digests, strict=True)]
+
+
+def _model(model: Any) -> ModelRecord | None:
+    from scananalysis.anomaly.model import AnomalyModel as Released
+
+    if not isinstance(model, Released):
+        return None
+    return ModelRecord(
+        name=model.name,
+        version=model.metadata.version,
+        folder=str(model.folder),
+        metadata_sha256=sha256_file(model.folder / "metadata.json"),
+        weights_sha256=model.metadata.sha256,
+    )
+
+
+def definition_files() -> Iterator[tuple[str, Path]]:
+    """Yield (name such as ``detectors/cargo-6-4mv.toml``, path) of every definition in force, a site's own before the shipped.
+
+    Examples
+    --------
+    >>> "detectors/cargo-6-4mv.toml" in dict(definition_files())
+    True
+    """
+    found: dict[str, Path] = {}
+    for root in roots():
+        for kind in KINDS:
+            for path in (root / kind).rglob("*"):
+                if path.suffix in _SUFFIXES and path.is_file():
+                    found.setdefault(path.relative_to(root).as_posix(), path)
+    yield from sorted(found.items())
+
+
+def definitions_sha256() -> str:
+    """Return one sha256 over the names and bytes of all definitions in force."""
+    digest = hashlib.sha256()
+    for name, path in definition_files():
+        digest.update(f"{name}\0{sha256_file(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def software() -> dict[str, str]:
+    """Return the versions that decide over the bits of a result.
+
+    Examples
+    --------
+    >>> sorted(software())[:3]
+    ['h5py', 'machine', 'numpy']
+    """
+    found = {"scananalysis": __version__, "python": platform.python_version(), "machine": platform.machine()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            # OpenCV may come from another distribution of the same module.
+            found[name] = "unknown"
+    return found
