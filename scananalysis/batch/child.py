@@ -7,6 +7,7 @@ so a scan that takes the process over gains no more than the process had.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import queue
@@ -70,11 +71,13 @@ def _inspector(head: dict[str, Any]) -> Any:
     import cv2
 
     from scananalysis.batch.definition import RunDefinition
-    from scananalysis.batch.inspectone import Inspector
 
     definition = RunDefinition.model_validate(head["definition"])
     cv2.setNumThreads(definition.scan.threads)
-    return Inspector(Path(head["root"]), Path(head["output"]), definition, papers=bool(head["papers"]))
+    module, _, name = str(head["inspector"]).partition(":")
+    return getattr(importlib.import_module(module), name)(
+        Path(head["root"]), Path(head["output"]), definition, papers=bool(head["papers"])
+    )
 
 
 def _listen(asked: IO[str], waiting: queue.Queue[str]) -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from scananalysis.batch.ledger import Ledger
 from scananalysis.batch.plan import Plan
 from scananalysis.batch.schema import SCANS, TABLES, arrow
-from scananalysis.batch.store import Store
-from scananalysis.core import ConfigurationError, FormatError, sha256_json
+from scananalysis.batch.store import Store, run_key
+from scananalysis.core import ConfigurationError, FormatError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,14 +53,7 @@ class Results:
     @property
     def key(self) -> str:
         """Key of the run."""
-        head = self.head
-        return sha256_json(
-            {
-                "plan": head["plan_sha256"],
-                "configuration": head["configuration_sha256"],
-                "fingerprint": head["fingerprint"],
-            }
-        )
+        return run_key(self.head, self.head["plan_sha256"])
 
     @property
     def ledger(self) -> Ledger:

@@ -17,8 +17,8 @@ from scananalysis.batch.ledger import Audit, Ledger
 from scananalysis.batch.log import Log
 from scananalysis.batch.plan import Plan, write_plan
 from scananalysis.batch.shard import close_sandboxes
-from scananalysis.batch.store import FORMAT, FORMAT_VERSION, Store, on_disk
-from scananalysis.core import ConfigurationError, sha256_json
+from scananalysis.batch.store import FORMAT, FORMAT_VERSION, Store, on_disk, run_key
+from scananalysis.core import ConfigurationError
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,10 @@ class Outcome:
 
 Say = Callable[[str, float], None]
 
+INSPECTOR = "scananalysis.batch.inspectone:Inspector"
 
-def run(
+
+def run(  # noqa: PLR0913 - the command line names each of them
     archive: str,
     output: str | os.PathLike[str],
     definition: RunDefinition | None = None,
@@ -63,6 +65,7 @@ def run(
     scheduler: str | None = None,
     workers: int | None = None,
     resume: bool = False,
+    inspector: str = INSPECTOR,
     progress: Say | None = None,
 ) -> Outcome:
     """Re-analyse an archive.
@@ -82,6 +85,8 @@ def run(
         Processes of the local cluster; one per core by default. Their number changes no byte.
     resume : bool
         Go on with a run that was begun; every shard that is skipped is checked against its sha256 first.
+    inspector : str
+        ``module:class`` of what inspects a scan, with the interface of `scananalysis.batch.inspectone.Inspector`.
     progress : callable, optional
         Called with what is being done and the share that is done, 0 … 1.
 
@@ -107,9 +112,9 @@ def run(
         papers = None if declarations is None else Path(declarations)
         found = listing.find(archive, chosen.archive.patterns, papers)
         here = fingerprint(chosen.model)
-        head = _head(found, chosen, here, papers=papers is not None or found.source is not None)
+        head = _head(found, chosen, here, inspector, papers=papers is not None or found.source is not None)
         plan = _planned(store, found, head, archive, resume=resume)
-        key = sha256_json({"plan": plan.sha256, "configuration": chosen.sha256, "fingerprint": here})
+        key = run_key(head, plan.sha256)
         ledger, log = Ledger(store, key), Log(store.log)
         audit = ledger.audit(plan, lambda done, total: say("checking what is done", done / total))
         todo = [shard for shard in range(plan.shards) if shard not in audit.done]
@@ -159,7 +164,9 @@ _OWN = frozenset({".lock", "plan.parquet"})
 """What a run may have left that was killed before it wrote its head."""
 
 
-def _head(found: listing.Listing, definition: RunDefinition, here: dict[str, str], *, papers: bool) -> dict[str, Any]:
+def _head(
+    found: listing.Listing, definition: RunDefinition, here: dict[str, str], inspector: str, *, papers: bool
+) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": FORMAT_VERSION,
@@ -167,6 +174,7 @@ def _head(found: listing.Listing, definition: RunDefinition, here: dict[str, str
         "archive": str(found.root),
         "manifest": None if found.source is None else str(found.source),
         "declarations": papers,
+        "inspector": inspector,
         "definition": definition.model_dump(mode="json"),
         "configuration_sha256": definition.sha256,
         "fingerprint": here,
@@ -215,6 +223,7 @@ def _refuse_other(before: dict[str, Any], head: dict[str, Any], store: Store) ->
         ("configuration_sha256", "another configuration"),
         ("fingerprint", "another version of the package or of the model"),
         ("archive", "another archive"),
+        ("inspector", "another inspector"),
         ("declarations", "other declarations"),
     ):
         if before.get(name) != head[name]:
@@ -244,6 +253,7 @@ def _order(
         "keys": {"model_sha256": here["model"], "configuration_sha256": definition.sha256},
         "head": {
             "definition": head["definition"],
+            "inspector": head["inspector"],
             "root": head["archive"],
             "output": str(store.folder),
             "papers": head["declarations"],

@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scananalysis.core import ConfigurationError, FormatError, ScanAnalysisError
+from scananalysis.core import ConfigurationError, FormatError, ScanAnalysisError, sha256_json
 from scananalysis.io.atomic import complete
 
 FORMAT = "scananalysis-batch"
@@ -66,6 +66,18 @@ def on_disk(place: str | os.PathLike[str]) -> Iterator[None]:
         if found is None:
             raise
         raise found from error
+
+
+def run_key(head: Mapping[str, Any], plan_sha256: str) -> str:
+    """Return the key of a run: what was asked of which files, with which code and model."""
+    return sha256_json(
+        {
+            "plan": plan_sha256,
+            "configuration": head["configuration_sha256"],
+            "fingerprint": head["fingerprint"],
+            "inspector": head["inspector"],
+        }
+    )
 
 
 @dataclass(frozen=True, slots=True)

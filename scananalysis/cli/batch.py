@@ -251,8 +251,12 @@ def diff(
     ):
         if count:
             output.text(f"  {count:,} {words}")
+    if not found.changed:
+        return
     output.table(
-        ["before", "after", "scans"], [[m["before"], m["after"], f"{m['scans']:,}"] for m in moves], right=(2,)
+        ["before", "after", "scans"],
+        [[before, after, f"{count:,}"] for (before, after), count in found.moves.items()],
+        right=(2,),
     )
     output.table(
         ["scan", "before", "after", "p-value before", "p-value after"],

@@ -1,0 +1,81 @@
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from scananalysis.batch import RunDefinition, read_definition
+from scananalysis.batch.definition import CalibrationSet, calibration_for
+from scananalysis.core import CalibrationError, ConfigurationError
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "run.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_defaults_and_overrules(tmp_path: Path) -> None:
+    assert read_definition(None) == RunDefinition()
+    path = written(tmp_path, 'model = "mahalanobis"\n[scan]\nseconds = 10\n')
+    assert read_definition(path).scan.seconds == 10
+    assert read_definition(path, model="network").model == "network"
+    assert read_definition(path, model=None).model == "mahalanobis"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("sacn = 1", "sacn"),
+        ("[scan]\nseconds = 0", "scan.seconds"),
+        ("[limits]\nfalse_alarm_rate = 2", "limits.false_alarm_rate"),
+        ("[scan", "not TOML"),
+        ('[outputs]\nreports = "some"', "outputs.reports"),
+    ],
+)
+def test_faults_are_named(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        read_definition(written(tmp_path, text))
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        read_definition(tmp_path / "none.toml")
+
+
+def test_calibration_sets_are_found_beside_the_definition_and_hashed(tmp_path: Path) -> None:
+    (tmp_path / "set.h5").write_bytes(b"set")
+    path = written(tmp_path, '[[calibration]]\nscanner = "cargo-6-4mv"\nfile = "set.h5"\n')
+    (found,) = read_definition(path).calibration
+    assert found.file == str(tmp_path / "set.h5")
+    assert found.sha256 is not None
+    wrong = written(tmp_path, f'[[calibration]]\nscanner = "cargo-6-4mv"\nfile = "set.h5"\nsha256 = "{"0" * 64}"\n')
+    with pytest.raises(CalibrationError, match="sha256 is"):
+        read_definition(wrong)
+    (tmp_path / "set.h5").unlink()
+    with pytest.raises(CalibrationError, match="is not a file"):
+        read_definition(path)
+
+
+def test_the_sha256_follows_what_changes_results_and_nothing_else() -> None:
+    plain = RunDefinition()
+    assert plain.sha256 == RunDefinition(title="another").sha256
+    assert plain.sha256 != RunDefinition(limits={"false_alarm_rate": 0.02}).sha256
+    here, there = (
+        RunDefinition(calibration=[{"scanner": "a", "file": file, "sha256": "ab" * 32}]) for file in ("x.h5", "y/x.h5")
+    )
+    assert here.sha256 == there.sha256
+    assert here.sha256 != RunDefinition(calibration=[{"scanner": "a", "file": "x.h5", "sha256": "cd" * 32}]).sha256
+
+
+def test_calibration_by_scanner_and_date() -> None:
+    def served(scanner: str, **dates: str) -> CalibrationSet:
+        return CalibrationSet(scanner=scanner, file=f"{scanner}-{len(dates)}.h5", **dates)
+
+    year = served("a", valid_from="2024-01-01T00:00:00Z", valid_until="2025-01-01T00:00:00Z")
+    later = served("a", valid_from="2024-06-01T00:00:00+02:00")
+    sets = (year, later, served("b"))
+    assert calibration_for(sets, "a", datetime(2024, 3, 1, tzinfo=UTC)) is year
+    assert calibration_for(sets, "a", datetime(2024, 9, 1, tzinfo=UTC)) is later
+    assert calibration_for(sets, "a", datetime(2024, 9, 1)) is later  # noqa: DTZ001 - a date without a zone counts as UTC
+    assert calibration_for(sets, "b", None) is sets[2]
+    assert calibration_for(sets, "c", None) is None
+    for date in (None, datetime(2020, 1, 1, tzinfo=UTC)):
+        with pytest.raises(CalibrationError, match="no calibration set of scanner a"):
+            calibration_for(sets, "a", date)
