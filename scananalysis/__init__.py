@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from scananalysis.detectors import scanner, scanners
     from scananalysis.inspection import inspect
     from scananalysis.io import read, write
-    from scananalysis.materials import discriminate
+    from scananalysis.materials import discriminate, stream
 
 _HOME = {
     "AnomalyMap": "core",
@@ -61,6 +61,7 @@ _HOME = {
     "read_declaration": "cargo",
     "scanner": "detectors",
     "scanners": "detectors",
+    "stream": "materials",
     "write": "io",
 }
 _ROOMS = (
@@ -108,6 +109,7 @@ __all__ = [
     "scanner",
     "scanners",
     "simulation",
+    "stream",
     "write",
 ]
 

@@ -8,6 +8,7 @@ from scananalysis.materials.inversion import Inverted
 from scananalysis.materials.mass import Mass, hydrogen_factor, mass
 from scananalysis.materials.pooling import Pooled, pool
 from scananalysis.materials.singleenergy import SingleEnergyModel
+from scananalysis.materials.streaming import MaterialStream, stream
 from scananalysis.physics import Beam
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "FittedCurves",
     "Inverted",
     "Mass",
+    "MaterialStream",
     "Pooled",
     "SingleEnergyModel",
     "discriminate",
@@ -26,4 +28,5 @@ __all__ = [
     "model_for",
     "pool",
     "pseudo_colour",
+    "stream",
 ]

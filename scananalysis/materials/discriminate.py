@@ -28,7 +28,12 @@ def model_for(radiograph: Radiograph) -> tuple[Model, bool]:
         single = "stated_material" in radiograph.curves
         model: Model = (SingleEnergyModel if single else DualEnergyModel).from_calibration(radiograph)
         return model, False
-    return _nominal(radiograph.scanner, os.environ.get("SCANANALYSIS_DEFINITIONS")), True
+    return nominal_model(radiograph.scanner), True
+
+
+def nominal_model(scanner: str) -> Model:
+    """Return the model of a scanner's nominal beams; its tables are built once per process."""
+    return _nominal(scanner, os.environ.get("SCANANALYSIS_DEFINITIONS"))
 
 
 @functools.lru_cache(maxsize=16)
@@ -58,9 +63,14 @@ def discriminate(radiograph: Radiograph, model: Model | None = None) -> Material
     CalibrationError
         The model is for another number of energies.
     """
-    nominal = False
     if model is None:
-        model, nominal = model_for(radiograph)
+        found, nominal = model_for(radiograph)
+        return apply(radiograph, found, nominal=nominal)
+    return apply(radiograph, model, nominal=False)
+
+
+def apply(radiograph: Radiograph, model: Model, *, nominal: bool) -> MaterialMap:
+    """Turn attenuation into a material map with one model; ``nominal`` models flag every pixel."""
     channels = radiograph.shape[0]
     if channels != (2 if isinstance(model, DualEnergyModel) else 1):
         raise CalibrationError(f"radiograph of {channels} energies", expected="as many as the material model")

@@ -7,6 +7,7 @@ materials, in coordinates that are smooth up to the fold: √α_high, and the ro
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,14 @@ class InverseTable:
     rows: NDArray[np.float32]
     planes: NDArray[np.float32]
     largest: float
+
+    @functools.cached_property
+    def images(self) -> tuple[tuple[NDArray[np.float32], ...], ...]:
+        """What is looked up at every node, laid out once as OpenCV wants it: ``rows``, and ``planes`` by threes."""
+        return tuple(
+            (np.ascontiguousarray(rows.T[None]), *(np.ascontiguousarray(planes[..., k : k + 3]) for k in (0, 3)))
+            for rows, planes in zip(self.rows, self.planes, strict=True)
+        )
 
 
 def build_table(model: DualEnergyModel) -> InverseTable:
@@ -238,17 +247,11 @@ def _looked_up(
     def remap(source: NDArray[np.float32], x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(cv2.remap(source, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
-    zero = np.zeros_like(column)
-    edges = remap(np.ascontiguousarray(table.rows[node].T[None]), column, zero)
+    edge_image, *plane_images = table.images[node]
+    edges = remap(edge_image, column, np.zeros_like(column))
     unit = (low - edges[..., 0]) / edges[..., 1]
     row = np.sqrt(np.clip(unit, 0, 1)) * np.float32(_ROWS - 1)
-    planes = np.concatenate(
-        [
-            remap(np.ascontiguousarray(table.planes[node][..., part]), column, row)
-            for part in (slice(0, 3), slice(3, 6))
-        ],
-        axis=-1,
-    )
+    planes = np.concatenate([remap(image, column, row) for image in plane_images], axis=-1)
     clear = (low - edges[..., 0] - edges[..., 2]) * np.sign(edges[..., 1])
     return planes, unit, clear
 

@@ -33,7 +33,7 @@ def test_public_names_are_those_that_are_promised():
         "AnomalyMap", "Declaration", "Inspection", "MaterialMap", "Quality", "Radiograph", "RawScan", "ScanAnalysisError",
         "__version__", "anomaly", "calibrate", "calibration", "cargo", "core", "datasets", "detectors", "discriminate",
         "find_anomalies", "inspect", "inspection", "io", "materials", "physics", "read", "read_declaration", "report",
-        "scanner", "scanners", "simulation", "write",
+        "scanner", "scanners", "simulation", "stream", "write",
     }  # fmt: skip
     for name in sa.__all__:
         assert getattr(sa, name) is not None
