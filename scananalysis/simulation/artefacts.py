@@ -146,13 +146,13 @@ class Afterglow:
     ----------
     share, keep : ndarray of float32, (component,)
         Share a of each component, and r = exp(−Δt/τ), what it keeps from line to line.
-    state : ndarray of float32, (component, element)
-        What each component has stored, in units of signal; the level of the beam before the first line.
+    stored : ndarray of float32, (component, element)
+        a q of each component; at first that of the level before the first line.
     """
 
     share: Float32
     keep: Float32
-    state: Float32
+    stored: Float32
 
     @classmethod
     def of(cls, scanner: Scanner, before: Float32, *, on: bool) -> Afterglow:
@@ -161,21 +161,18 @@ class Afterglow:
         count = len(stated.afterglow_share) if on else 0
         share = np.array(stated.afterglow_share[:count], np.float32)
         keep = np.exp(-1 / (scanner.lines_per_s * np.array(stated.afterglow_time_s[:count]))).astype(np.float32)
-        return cls(share, keep, np.repeat(before[None], count, axis=0))
+        return cls(share, keep, share[:, None] * before)
 
     def apply(self, signal: Float32) -> Float32:
-        """Return (1 − Σ a) S(n) + Σ a q(n) of the next lines, (element, line), with q(n) = r q(n − 1) + (1 − r) S(n)."""
+        """Turn the next lines, (line, element), into (1 − Σ a) S(n) + Σ a q(n) in place, with q(n) = r q(n − 1) + (1 − r) S(n)."""
         if self.share.size == 0:
             return signal
-        # Lines first: each step works on one run of memory.
-        lines = np.ascontiguousarray(signal.T)
-        glow = np.zeros_like(lines)
-        for i, (share, keep) in enumerate(zip(self.share, self.keep, strict=True)):
-            stored, fresh = self.state[i], lines * (1 - keep)
-            for n, new in enumerate(fresh):
-                stored *= keep
-                stored += new
-                glow[n] += share * stored
-        lines *= 1 - self.share.sum()
-        lines += glow
-        return np.ascontiguousarray(lines.T)
+        total = np.float32(1 - self.share.sum(dtype=np.float64))
+        keep, fresh = self.keep[:, None], (self.share * (1 - self.keep))[:, None]
+        for n, line in enumerate(signal.copy()):
+            self.stored *= keep
+            self.stored += fresh * line
+            signal[n] *= total
+            for part in self.stored:
+                signal[n] += part
+        return signal

@@ -109,13 +109,13 @@ class Channel:
         self._scanner, self._flaws = scanner, flaws
         self.open_mean = open_beam[0].astype(np.float32)[:, None]
         self._open_square = open_beam[1].astype(np.float32)[:, None]
-        self._scale = (elements.gain[index] * per_mev * ~elements.dead[index]).astype(np.float32)[:, None]
+        self._scale = (elements.gain[index] * per_mev * ~elements.dead[index]).astype(np.float32)
         self._offset = (elements.offset[index] + _HOT * readout.full_scale_counts * elements.hot[index]).astype(
             np.float32
-        )[:, None]
+        )
         # One stream of numbers per purpose: two scenes that differ in one object have the same noise elsewhere.
         self._quantum, self._electronic, self._few, self._jumps = (np.random.default_rng(s) for s in seed.spawn(4))
-        spread = np.sqrt(open_beam[1]) * self._scale[:, 0]
+        spread = np.sqrt(open_beam[1]) * self._scale
         reading = np.sqrt(spread**2 + readout.electronic_noise_counts**2)
         self._flickers = np.flatnonzero(elements.flicker[index])
         self._jump = (elements.flicker_sigmas * reading)[self._flickers]
@@ -123,7 +123,7 @@ class Channel:
         self._dtype = np.uint16 if readout.bits <= 16 else np.uint32
         # Single precision rounds 2³² − 1 up.
         top = np.float32(readout.full_scale_counts)
-        self._highest = top if top <= readout.full_scale_counts else np.nextafter(top, np.float32(0))
+        self._highest = top if float(top) <= readout.full_scale_counts else np.nextafter(top, np.float32(0))
 
     def start(self, *, lit: bool) -> Afterglow:
         """Return the scintillator's state after a long time in the open beam, or in the dark."""
@@ -177,21 +177,25 @@ class Channel:
             if few is not None and few.at.size:
                 drawn = self._few.poisson(few.number * beam[few.at % beam.size])
                 signal.reshape(-1)[few.at] = (drawn * few.worth).sum(axis=0)
-        signal = glow.apply(crosstalk(signal, self._crosstalk))
-        values = np.multiply(signal, self._scale, out=signal)
+        # From here on lines first, as they are read out: each line is one run of memory.
+        values = glow.apply(np.ascontiguousarray(crosstalk(signal, self._crosstalk).T))
+        values *= self._scale
         bend = self._scanner.artefacts.curvature * self._flaws.curvature
         if bend:
-            values -= values * values * np.float32(bend / readout.full_scale_counts)
+            lost = values * np.float32(-bend / readout.full_scale_counts)
+            lost += 1
+            values *= lost
         values += self._offset
-        values[self._flickers] += active * self._jump[:, None]
+        if self._flickers.size:
+            values[:, self._flickers] += active.T * self._jump
         if self._flaws.noise:
             noise = self._electronic.standard_normal(values.shape, np.float32)
             noise *= np.float32(readout.electronic_noise_counts)
             values += noise
-        np.rint(values, out=values)
+        # Truncation of half a count more rounds.
+        values += np.float32(0.5)
         np.clip(values, 0, self._highest, out=values)
-        reading: NDArray[Any] = values.T.astype(self._dtype, order="C")
-        return reading
+        return values.astype(self._dtype)
 
     def references(self, level: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Read out open beam and dark, each (line, element); the array has settled in both."""

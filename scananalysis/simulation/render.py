@@ -25,8 +25,8 @@ from scananalysis.simulation.truth import Truth
 Float32 = NDArray[np.float32]
 
 _FEW_QUANTA = 50.0
-_GROUPS = 5
-_BLOCK_LINES = 64
+_GROUPS = 3
+_BLOCK_LINES = 96
 _CHUNK_PIXELS = 12_288
 
 __all__ = ["Imperfections", "Simulated", "render"]
@@ -213,54 +213,65 @@ class _View:
     def signal(self, at: slice) -> _Signal:
         """Return what some lines see."""
         block = self._traced.block(at.start, at.stop + 2 * self.halo)
-        lines = at.stop - at.start
-        mean, square = (np.repeat(part, lines + 2 * self.halo, axis=1) for part in self._open)
-        drawn = self._attenuate(block, mean, square)
-        core = slice(self.halo, self.halo + lines)
-        transmission = mean[:, core] / self._open[0]
-        if drawn is not None:
-            drawn = _inner(drawn, mean.shape[1], core)
+        lines, halo = at.stop - at.start, self.halo
+        mean, square = (np.repeat(part, lines, axis=1) for part in self._open)
+        transmission = np.ones_like(mean)
+        if not block.matter:
+            return _Signal(mean, square, None, transmission, None, block)
+        # Blur reaches beyond the elements that meet anything.
+        reach = self._kernels[0].size // 2
+        rows = slice(max(block.rows.start - reach, 0), min(block.rows.stop + reach, mean.shape[0]))
+        wide = [np.repeat(part[rows], lines + 2 * halo, axis=1) for part in self._open]
+        few = self._attenuate(block, wide[0], wide[1], rows.start)
+        core = wide[0][:, halo : halo + lines]
+        np.divide(core, self._open[0][rows], out=transmission[rows])
         if any(kernel.size > 1 for kernel in self._kernels):
-            clean = mean[:, core].reshape(-1)[drawn.at] if drawn is not None else None
-            mean, square = blur(mean, *self._kernels), blur(square, *self._kernels)
-            if drawn is not None and clean is not None:
-                drawn = Quanta(drawn.at, drawn.number * (mean.reshape(-1)[drawn.at] / clean), drawn.worth)
+            clean = core.reshape(-1)[few.at] if few is not None else None
+            wide = [blur(part, *self._kernels) for part in wide]
+            if few is not None and clean is not None:
+                few = Quanta(few.at, few.number * (wide[0].reshape(-1)[few.at] / clean), few.worth)
+        mean[rows], square[rows] = wide
+        if few is not None:
+            few = Quanta(few.at + rows.start * lines, few.number, few.worth)
         scatter = None
-        if self._scatter is not None and block.rows.stop > block.rows.start:
+        if self._scatter is not None:
             scatter = self._scatter.of(mean, self._open[0])
             worth = self._open[1] / self._open[0]
             mean += scatter
             square += scatter * worth
-            if drawn is not None:
-                row = drawn.at // lines
-                more = (scatter.reshape(-1)[drawn.at] / worth[row, 0])[None]
-                drawn = Quanta(
-                    drawn.at, np.concatenate([drawn.number, more]), np.concatenate([drawn.worth, worth[row].T])
-                )
+            if few is not None:
+                row = few.at // lines
+                more = (scatter.reshape(-1)[few.at] / worth[row, 0])[None]
+                few = Quanta(few.at, np.concatenate([few.number, more]), np.concatenate([few.worth, worth[row].T]))
             scatter /= self._open[0]
-        return _Signal(mean, square, drawn, transmission, scatter, block)
+        return _Signal(mean, square, few, transmission, scatter, block)
 
-    def _attenuate(self, block: Block, mean: Float32, square: Float32) -> Quanta | None:
-        """Write mean and variance behind a block's matter; return its pixels with few quanta."""
-        if not block.matter:
-            return None
+    def _attenuate(self, block: Block, mean: Float32, square: Float32, top: int) -> Quanta | None:
+        """Write mean and variance behind a block's matter; return its pixels with few quanta, counted without the halo.
+
+        ``top`` is the element with which ``mean`` and ``square`` begin.
+        """
         mu = np.ascontiguousarray(-self._mu[list(block.matter)].T)
-        lines = mean.shape[1]
-        step = max(1, _CHUNK_PIXELS // lines)
+        width, halo = mean.shape[1], self.halo
+        lines = width - 2 * halo
+        step = max(1, _CHUNK_PIXELS // width)
         found = []
         for first in range(block.rows.start, block.rows.stop, step):
             rows = slice(first, min(first + step, block.rows.stop))
             depth = block.areal_density[:, rows.start - block.rows.start : rows.stop - block.rows.start]
             survive = mu @ depth.reshape(len(mu.T), -1)
             np.exp(survive, out=survive)
-            spectral = survive.reshape(len(survive), -1, lines)
+            spectral = survive.reshape(len(survive), -1, width)
             spectral *= self._weights[:, rows]
-            both = (self._moments @ survive).reshape(2, -1, lines)
-            mean[rows], square[rows] = both
+            both = (self._moments @ survive).reshape(2, -1, width)
+            mean[rows.start - top : rows.stop - top], square[rows.start - top : rows.stop - top] = both
             if self._noise:
-                at = np.flatnonzero(both[0].ravel() ** 2 < _FEW_QUANTA * both[1].ravel())
+                inner = both[:, :, halo : halo + lines]
+                at = np.flatnonzero(inner[0] ** 2 < _FEW_QUANTA * inner[1])
                 if at.size:
-                    found.append((at + first * lines, self._groups @ survive[:, at]))
+                    row, column = np.divmod(at, lines)
+                    members = self._groups @ survive[:, row * width + column + halo]
+                    found.append((at + (first - top) * lines, members))
         if not found:
             return None
         at = np.concatenate([a for a, _ in found])
@@ -270,13 +281,3 @@ class _View:
             worth = np.where(energy > 0, energy_square / energy, 0)
             number = np.where(worth > 0, energy / worth, 0)
         return Quanta(at, number, worth)
-
-
-def _inner(quanta: Quanta, width: int, core: slice) -> Quanta:
-    """Keep what lies within a halo of lines, counted without it."""
-    if core.stop - core.start == width:
-        return quanta
-    row, column = np.divmod(quanta.at, width)
-    kept = (column >= core.start) & (column < core.stop)
-    at = row[kept] * (core.stop - core.start) + column[kept] - core.start
-    return Quanta(at, quanta.number[:, kept], quanta.worth[:, kept])

@@ -54,11 +54,15 @@ class Tracer:
         for piece in scene.pieces:
             slots.setdefault(piece.matter, len(slots))
         self.matter = tuple(slots)
-        bounds = np.array([piece.solid.bounds for piece in scene.pieces]).reshape(-1, 6)
+        # What is the same for every line serves both channels of an interlaced scanner.
+        self._slope: NDArray[np.float64] | None = None
+        self._profiles: dict[int, _Profile] = {}
+        bounds = self._bounds = np.array([piece.solid.bounds for piece in scene.pieces]).reshape(-1, 6)
         displacing = [i for i, piece in enumerate(scene.pieces) if piece.displaces]
         self._pieces = tuple(
             _Ready(
                 piece,
+                i,
                 slots[piece.matter],
                 _grain_field(piece, np.random.default_rng([seed, i])) if piece.grain > _LEAST_GRAIN else None,
                 tuple(j for j in displacing if j > i and _touch(bounds[i], bounds[j])),
@@ -68,7 +72,17 @@ class Tracer:
 
     def over(self, rays: Rays) -> Traced:
         """Return the scene as it is seen by some rays."""
-        return Traced(self._pieces, rays)
+        if self._slope is None or not np.array_equal(self._slope, rays.slope):
+            self._slope, self._profiles = rays.slope, {}
+        pitch = rays.line_pitch_mm / 2
+        first = np.searchsorted(rays.x_mm, self._bounds[:, 0] - pitch, side="right")
+        last = np.maximum(np.searchsorted(rays.x_mm, self._bounds[:, 1] + pitch, side="left"), first)
+        spans = np.stack([first, last], axis=1)
+        views = [
+            _View(ready, rays, self._profiles, (a, b))
+            for ready, (a, b) in zip(self._pieces, spans.tolist(), strict=True)
+        ]
+        return Traced(views, spans)
 
 
 def _touch(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
@@ -89,9 +103,10 @@ def _grain_field(piece: Piece, rng: np.random.Generator) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, eq=False)
 class _Ready:
-    """A piece with its slot, its grain and the indices of later pieces that may take matter from it."""
+    """A piece with its index, its slot, its grain and the indices of later pieces that may take matter from it."""
 
     piece: Piece
+    index: int
     slot: int
     grain: NDArray[np.float32] | None
     takers: tuple[int, ...]
@@ -102,15 +117,15 @@ class Traced:
 
     Parameters
     ----------
-    pieces : tuple
-        Of a `Tracer`.
-    rays : Rays
+    views : list
+        Of the pieces, from `Tracer.over`.
+    spans : ndarray of intp, (piece, 2)
+        First line that may meet each piece, and the one after the last.
     """
 
-    def __init__(self, pieces: tuple[_Ready, ...], rays: Rays) -> None:
-        self.rays = rays
-        self._views = [_View(ready, rays) for ready in pieces]
-        self._spans = np.array([view.span for view in self._views], np.intp).reshape(-1, 2)
+    def __init__(self, views: list[_View], spans: NDArray[np.intp]) -> None:
+        self._views = views
+        self._spans = spans
 
     def block(self, first: int, stop: int) -> Block:
         """Trace lines ``first`` to ``stop``."""
@@ -126,13 +141,20 @@ class Traced:
         density = np.zeros((len(found), *shape), np.float32)
         hidden: NDArray[np.float32] | None = None
         for view in views:
+            if view.plain:
+                y, x, added = view.plain_density(first, stop)
+                density[
+                    place[view.ready.slot], y.start - rows.start : y.stop - rows.start, x.start - first : x.stop - first
+                ] += added
+                continue
             takers = [self._views[j] for j in view.ready.takers]
-            for y, x, inside in view.paths(first, stop, takers):
+            for cut, inside in view.paths(first, stop, takers):
+                y, x = cut.rows, cut.columns
                 at = slice(y.start - rows.start, y.stop - rows.start), slice(x.start - first, x.stop - first)
                 if view.ready.piece.matter.kind == "hidden":
                     hidden = np.zeros(shape, np.float32) if hidden is None else hidden
                     hidden[at] += inside
-                density[place[view.ready.slot]][at] += view.areal_density(y, x, inside)
+                density[place[view.ready.slot]][at] += view.areal_density(cut, inside)
         # A hollow is a piece of negative density; rounding may leave −1e-6 of what it was taken from.
         np.maximum(density, 0, out=density)
         return Block(tuple(found), density, rows, hidden)
@@ -141,28 +163,21 @@ class Traced:
 class _View:
     """A piece as it is seen by the rays of a scan."""
 
-    def __init__(self, ready: _Ready, rays: Rays) -> None:
-        self.ready, self.rays = ready, rays
-        x0, x1, y0, y1, z0, z1 = ready.piece.solid.bounds
-        self.rows, columns = rays.rows(y0, y1, z0, z1), rays.columns(x0, x1)
-        self.span = (columns.start, columns.stop)
-
-    @cached_property
-    def _separable(self) -> Cut | None:
-        """The cut by all lines, where it is the same in each of them but for its coverage."""
-        solid = self.ready.piece.solid
-        if not getattr(solid, "separable", False):
-            return None
-        (cut,) = cuts(solid, self.rays)
-        return cut
-
-    @cached_property
-    def _factors(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Path of each element (element, 1) and coverage of each line (1, line) of a separable cut."""
-        cut = self._separable
-        assert cut is not None  # noqa: S101 - called for separable pieces only
-        whole = replace(cut, coverage=np.ones((1, 1)))
-        return path(whole, self.rays), cut.coverage.astype(np.float32)
+    def __init__(self, ready: _Ready, rays: Rays, profiles: dict[int, _Profile], span: tuple[int, int]) -> None:
+        self.ready, self.rays, self.span = ready, rays, span
+        solid = ready.piece.solid
+        self._profile: _Profile | None = None
+        if getattr(solid, "separable", False):
+            self._profile = profiles.get(ready.index)
+            if self._profile is None:
+                (cut,) = cuts(solid, rays)
+                along = path(replace(cut, coverage=np.ones((1, 1))), rays)
+                self._profile = profiles[ready.index] = _Profile(cut, along)
+            self.rows = self._profile.cut.rows
+        else:
+            self.rows = rays.rows(*solid.bounds[2:])
+        # Most pieces: every line sees the same of them, and nothing takes anything away.
+        self.plain = self._profile is not None and not ready.takers and ready.piece.matter.kind != "hidden"
 
     @cached_property
     def _grain_rows(self) -> NDArray[np.intp]:
@@ -174,18 +189,54 @@ class _View:
         row: NDArray[np.intp] = np.clip((height - y0) / (y1 - y0) * last, 0, last).astype(np.intp)
         return row
 
+    @cached_property
+    def _coverage(self) -> NDArray[np.float64]:
+        """Share of each of the piece's lines, (1, line)."""
+        x0, x1 = self.ready.piece.solid.bounds[:2]
+        return self.rays.coverage(x0, x1, slice(*self.span))[None]
+
+    @cached_property
+    def _across(self) -> NDArray[np.float32]:
+        """Coverage times what turns mm of path into g/cm², (1, line)."""
+        return self._coverage.astype(np.float32) * self._factor
+
+    def plain_density(self, first: int, stop: int) -> tuple[slice, slice, NDArray[np.float32]]:
+        """Return rows, columns and areal density of a piece that is `plain`."""
+        assert self._profile is not None  # noqa: S101 - what is plain has one
+        columns = slice(max(self.span[0], first), min(self.span[1], stop))
+        own = slice(columns.start - self.span[0], columns.stop - self.span[0])
+        density = self._profile.along * self._across[:, own]
+        if self.ready.grain is not None:
+            density *= self.ready.grain[:, self._grain_columns[own]][self._grain_rows]
+        return self.rows, columns, density
+
+    @cached_property
+    def _factor(self) -> NDArray[np.float32]:
+        """What turns mm of path into g/cm² in each of the piece's lines, (1, line): mm × g/cm³ × 0.1."""
+        piece = self.ready.piece
+        factor = np.full((1, self.span[1] - self.span[0]), 0.1 * piece.density_g_cm3)
+        if piece.ripple[0]:
+            factor *= _ripple(self.rays.x_mm[slice(*self.span)], *piece.ripple)
+        return factor.astype(np.float32)
+
+    @cached_property
+    def _grain_columns(self) -> NDArray[np.intp]:
+        """Column of the grain field that each of the piece's lines sees."""
+        field, (x0, x1, *_) = self.ready.grain, self.ready.piece.solid.bounds
+        assert field is not None  # noqa: S101 - called for grained pieces only
+        last = field.shape[1] - 1
+        x = self.rays.x_mm[slice(*self.span)]
+        column: NDArray[np.intp] = np.clip((x - x0) / (x1 - x0) * last, 0, last).astype(np.intp)
+        return column
+
     def cut(self, first: int, stop: int) -> tuple[Cut, ...]:
         """Return where the rays of some lines run inside, columns counted from the first line of the scan."""
-        if self.span[0] >= stop or self.span[1] <= first:
+        columns = slice(max(self.span[0], first), min(self.span[1], stop))
+        if columns.start >= columns.stop:
             return ()
-        whole = self._separable
-        if whole is not None:
-            columns = slice(max(whole.columns.start, first), min(whole.columns.stop, stop))
-            if columns.start >= columns.stop:
-                return ()
-            start = whole.columns.start
-            coverage = whole.coverage[:, columns.start - start : columns.stop - start]
-            return (replace(whole, columns=columns, coverage=coverage),)
+        if self._profile is not None:
+            coverage = self._coverage[:, columns.start - self.span[0] : columns.stop - self.span[0]]
+            return (replace(self._profile.cut, columns=columns, coverage=coverage),)
         part = replace(self.rays, x_mm=self.rays.x_mm[first:stop])
         return tuple(
             replace(cut, columns=slice(cut.columns.start + first, cut.columns.stop + first))
@@ -193,40 +244,38 @@ class _View:
             if cut.columns.stop > cut.columns.start
         )
 
-    def paths(self, first: int, stop: int, takers: Sequence[_View]) -> list[tuple[slice, slice, NDArray[np.float32]]]:
-        """Return rows, columns and path (element, line) inside the piece, less what later pieces displace, mm."""
+    def paths(self, first: int, stop: int, takers: Sequence[_View]) -> list[tuple[Cut, NDArray[np.float32]]]:
+        """Return each cut and its path (element, line) inside the piece, less what later pieces displace, mm."""
         found = []
         lost = [cut for taker in takers for cut in taker.cut(first, stop)]
         for cut in self.cut(first, stop):
-            if self._separable is not None:
-                along, across = self._factors
-                start = self._separable.columns.start
-                inside = along * across[:, cut.columns.start - start : cut.columns.stop - start]
-            else:
-                inside = path(cut, self.rays)
+            profile = self._profile
+            inside = path(cut, self.rays) if profile is None else profile.along * cut.coverage.astype(np.float32)
             shared = [both for other in lost if (both := common(cut, other)) is not None]
             if shared:
                 y, x, gone = union_path(shared, self.rays)
                 inside[y.start - cut.rows.start : y.stop - cut.rows.start,
                        x.start - cut.columns.start : x.stop - cut.columns.start] -= gone  # fmt: skip
                 np.maximum(inside, 0, out=inside)
-            found.append((cut.rows, cut.columns, inside))
+            found.append((cut, inside))
         return found
 
-    def areal_density(self, rows: slice, columns: slice, inside: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Turn a path (mm) into areal density (g/cm²) in place: mm × g/cm³ × 0.1."""
-        piece = self.ready.piece
-        x = self.rays.x_mm[columns]
-        inside *= np.float32(0.1 * piece.density_g_cm3)
-        if piece.ripple[0]:
-            inside *= _ripple(x, *piece.ripple)
+    def areal_density(self, cut: Cut, inside: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Turn a path (mm) into areal density (g/cm²) in place."""
+        columns = slice(cut.columns.start - self.span[0], cut.columns.stop - self.span[0])
+        inside *= self._factor[:, columns]
         if self.ready.grain is not None:
-            x0, x1 = piece.solid.bounds[:2]
-            last = self.ready.grain.shape[1] - 1
-            at = np.clip((x - x0) / (x1 - x0) * last, 0, last).astype(np.intp)
-            seen = self._grain_rows[rows.start - self.rows.start : rows.stop - self.rows.start]
-            inside *= self.ready.grain[:, at][seen]
+            rows = self._grain_rows[cut.rows.start - self.rows.start : cut.rows.stop - self.rows.start]
+            inside *= self.ready.grain[:, self._grain_columns[columns]][rows]
         return inside
+
+
+@dataclass(frozen=True, eq=False)
+class _Profile:
+    """The cut of a solid that every line sees alike, and its path by element, (element, 1), mm."""
+
+    cut: Cut
+    along: NDArray[np.float32]
 
 
 def _ripple(x: NDArray[np.float64], period: float, amplitude: float) -> NDArray[np.float32]:

@@ -56,26 +56,43 @@ class Truth:
         if not block.matter:
             return
         at = block.rows, lines
-        found = list(block.matter)
-        density = block.areal_density[:, :, halo : halo + lines.stop - lines.start]
-        sums = [np.zeros(density.shape[1:], np.float32) for _ in range(3)]
-        for slot, each in zip(found, density, strict=True):
-            sums[self._kind[slot]] += each
+        core = block.areal_density[:, :, halo : halo + lines.stop - lines.start]
+        total = self._maps["areal_density"][at]
+        sums: list[NDArray[np.float32] | None] = [None, None, None]
+        goods: list[tuple[int, NDArray[np.float32]]] = []
+        for slot, each in zip(block.matter, core, strict=True):
+            kind = int(self._kind[slot])
+            sums[kind] = each if sums[kind] is None else sums[kind] + each
+            if self._goods[slot]:
+                goods.append((slot, each))
         cargo, hidden, structure = sums
-        load = cargo > _LEAST_GOODS
-        self._maps["areal_density"][at] = cargo + hidden + structure
-        self._maps["cargo_areal_density"][at] = cargo
-        self._maps["object_areal_density"][at] = hidden
-        self._maps["load"][at] = load
-        self._maps["structure"][at] = (structure > _LEAST_GOODS) & ~load
+        for part in sums:
+            if part is not None:
+                total += part
+        if hidden is not None:
+            self._maps["object_areal_density"][at] = hidden
         if block.hidden_mm is not None:
             self._maps["insert"][at] = block.hidden_mm[:, halo : halo + lines.stop - lines.start] > _LEAST_PATH_MM
-        goods = [i for i, slot in enumerate(found) if self._goods[slot]]
-        if goods:
-            slots = np.array(found)[goods]
-            strongest = density[goods].argmax(axis=0) if len(goods) > 1 else np.zeros(density.shape[1:], np.intp)
-            self._maps["family"][at] = np.where(load, self._family[slots][strongest], -1)
-            self._maps["heading"][at] = np.where(load, self._heading[slots][strongest], -1)
+        load = self._maps["load"][at]
+        if cargo is not None:
+            self._maps["cargo_areal_density"][at] = cargo
+            np.greater(cargo, _LEAST_GOODS, out=load)
+        if structure is not None:
+            np.greater(structure, _LEAST_GOODS, out=self._maps["structure"][at])
+            self._maps["structure"][at] &= ~load
+        self._name(at, load, goods)
+
+    def _name(
+        self, at: tuple[slice, slice], load: NDArray[np.bool_], goods: list[tuple[int, NDArray[np.float32]]]
+    ) -> None:
+        """Give every pixel of the load the family and heading of the goods of which it holds most."""
+        for name, values in (("family", self._family), ("heading", self._heading)):
+            target = self._maps[name][at]
+            most = None
+            for slot, each in goods:
+                where = load if most is None else load & (each > most)
+                np.copyto(target, values[slot], where=where)
+                most = each if most is None else np.maximum(most, each)
 
     def add_signal(
         self, channel: int, lines: slice, transmission: NDArray[np.float32], scatter: NDArray[np.float32] | None

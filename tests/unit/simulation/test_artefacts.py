@@ -70,15 +70,15 @@ def test_afterglow_line_by_line():
         q = r[:, None] * q + (1 - r[:, None]) * signal[:, n]
         wanted[:, n] = (1 - 0.06) * signal[:, n] + np.array([0.05, 0.01]) @ q
     glow = Afterglow.of(device, before.astype(np.float32), on=True)
-    parts = [glow.apply(signal[:, part].astype(np.float32)) for part in (slice(0, 7), slice(7, 8), slice(8, 40))]
-    np.testing.assert_allclose(np.concatenate(parts, axis=1), wanted, rtol=1e-5)
+    parts = [glow.apply(signal[:, part].T.astype(np.float32)) for part in (slice(0, 7), slice(7, 8), slice(8, 40))]
+    np.testing.assert_allclose(np.concatenate(parts).T, wanted, rtol=1e-5)
 
 
 def test_a_steady_signal_keeps_its_level_and_off_is_off():
     device = stated(PORTAL, afterglow_share=(0.2,), afterglow_time_s=(0.01,))
     steady = np.full((4, 30), 7.0, np.float32)
-    np.testing.assert_allclose(Afterglow.of(device, steady[:, 0], on=True).apply(steady), 7.0, rtol=1e-6)
-    dark = Afterglow.of(device, steady[:, 0], on=True).apply(np.zeros((4, 30), np.float32))
+    np.testing.assert_allclose(Afterglow.of(device, steady[:, 0], on=True).apply(steady.T.copy()), 7.0, rtol=1e-6)
+    dark = Afterglow.of(device, steady[:, 0], on=True).apply(np.zeros((30, 4), np.float32)).T
     assert np.all(np.diff(dark[0]) < 0)
     assert dark[0, 0] == pytest.approx(0.2 * 7 * np.exp(-1 / 400 / 0.01), rel=1e-5)
     assert Afterglow.of(device, steady[:, 0], on=False).apply(steady) is steady
