@@ -13,6 +13,7 @@ from scipy.stats import beta, binomtest, rankdata
 
 from scananalysis.anomaly.campaign import Prepared, Task, prepared
 from scananalysis.anomaly.model import DECLARED
+from scananalysis.datasets import possible_frauds
 
 if TYPE_CHECKING:
     from scananalysis.anomaly.model import AnomalyModel
@@ -105,7 +106,7 @@ def evaluate(  # noqa: PLR0913 - an experiment has that many settings, all by ke
         head that knows the declaration. ``against[model][rate]``: with two models, McNemar's exact two-sided p-value by kind.
         ``scans``: every scan's p-values.
     """
-    frauds = list(recipe.split(split).frauds)
+    frauds = list(possible_frauds(recipe, split, scanner))
     pitch = models[0].metadata.pitch_mm
     kinds = [CLEAN] * clean + [fraud for fraud in frauds for _ in range(per_fraud)]
     tasks = [Task(recipe, split, i, kind, scanner, pitch) for i, kind in enumerate(kinds)]

@@ -2,6 +2,6 @@
 
 from scananalysis.datasets.generate import generate
 from scananalysis.datasets.recipe import Recipe, Split, read_recipe, recipes
-from scananalysis.datasets.samples import Sample, sample, samples
+from scananalysis.datasets.samples import Sample, possible_frauds, sample, samples
 
-__all__ = ["Recipe", "Sample", "Split", "generate", "read_recipe", "recipes", "sample", "samples"]
+__all__ = ["Recipe", "Sample", "Split", "generate", "possible_frauds", "read_recipe", "recipes", "sample", "samples"]

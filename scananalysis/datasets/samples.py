@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from scananalysis.detectors import scanner as find_scanner
-from scananalysis.simulation import Simulated, container_scene, render
+from scananalysis.simulation import NOT_IN_PARCELS, Simulated, container_scene, render
 
 if TYPE_CHECKING:
     from scananalysis.core import Declaration
@@ -31,6 +31,13 @@ class Sample(NamedTuple):
     simulated: Simulated
     declaration: Declaration
     fraud: str
+
+
+def possible_frauds(recipe: Recipe, split: str, scanner: str) -> dict[str, float]:
+    """Return the kinds of fraud of a split that a scanner's loads can hold, with their shares: no car is hidden in a parcel."""
+    frauds = recipe.split(split).frauds
+    parcels = find_scanner(scanner).modality == "dual-energy-kv"
+    return {kind: share for kind, share in frauds.items() if not (parcels and kind in NOT_IN_PARCELS)}
 
 
 def sample(recipe: Recipe, split: str, index: int, *, fraud: str | None = None, scanner: str | None = None) -> Sample:
@@ -56,8 +63,9 @@ def sample(recipe: Recipe, split: str, index: int, *, fraud: str | None = None, 
     chosen = recipe.scanners[int(rng.choice(len(weights), p=weights / weights.sum()))]
     if scanner is not None:
         chosen = next(s for s in recipe.scanners if s.name == scanner)
-    kinds = ["none", *part.frauds]
-    shares = np.array([max(0.0, 1 - sum(part.frauds.values())), *part.frauds.values()])
+    frauds = possible_frauds(recipe, split, chosen.name)
+    kinds = ["none", *frauds]
+    shares = np.array([max(0.0, 1 - sum(part.frauds.values())), *frauds.values()])
     drawn = kinds[int(rng.choice(len(kinds), p=shares / shares.sum()))]
     kind = fraud or drawn
     seed = int(rng.integers(2**31))

@@ -1,6 +1,6 @@
 """Simulated scans with exact truth: scenes of solids, goods packed by form, hidden objects, rendering to raw counts."""
 
-from scananalysis.simulation.hidden import KINDS
+from scananalysis.simulation.hidden import KINDS, NOT_IN_PARCELS
 from scananalysis.simulation.loads import FRAUDS, Load, container_scene
 from scananalysis.simulation.mesh import Mesh
 from scananalysis.simulation.render import Imperfections, Simulated, render
@@ -10,6 +10,7 @@ from scananalysis.simulation.solids import Box, Cylinder, Ellipsoid, Wedge
 __all__ = [
     "FRAUDS",
     "KINDS",
+    "NOT_IN_PARCELS",
     "Box",
     "Cylinder",
     "Ellipsoid",
