@@ -286,7 +286,8 @@ def at(rows: list[list[float]], place: float, column: int, width: float) -> str:
 
 def figures(found: dict[str, Any]) -> dict[str, str]:
     """Return the figures of one scan that are set side by side, by label."""
-    lines = {f"open beam, {key}": f"{found['open beam'].get(key, float('nan')):.2f}" for key in ("pixel %", "column %")}
+    clear = found["open beam"]
+    lines = {f"open beam, {key}": f"{clear[key]:.2f}" if key in clear else "–" for key in ("pixel %", "column %")}
     for label, rows in found["noise"].items():
         for counts in (600, 4000, 29_000):
             lines[f"noise at {counts} counts, {label}"] = at(rows, counts, 2, 0.2 * counts)
