@@ -135,6 +135,9 @@ def union_path(parts: Sequence[Cut], rays: Rays) -> tuple[slice, slice, NDArray[
 
 def _union(enter: Array, leave: Array) -> Array:
     """Length of the union of intervals along the first axis; intervals that end before they begin are empty."""
+    # Rays that miss a slab altogether enter and leave it at infinity, where differences are not defined.
+    empty = ~(leave > enter)
+    enter, leave = np.where(empty, 0.0, enter), np.where(empty, 0.0, leave)
     order = np.argsort(enter, axis=0)
     enter, leave = np.take_along_axis(enter, order, axis=0), np.take_along_axis(leave, order, axis=0)
     reach = np.full(enter.shape[1:], -np.inf)

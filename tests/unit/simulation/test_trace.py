@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from scananalysis.simulation import Box, Cylinder, Ellipsoid, Matter, Piece, Scene
-from scananalysis.simulation.rays import Rays, path
+from scananalysis.simulation.rays import Rays, _union, path
 from scananalysis.simulation.solids import cuts
 from scananalysis.simulation.trace import Tracer, trace
 
@@ -126,3 +126,12 @@ def test_nothing_to_trace():
     assert found.areal_density.shape == (0, 200, RAYS.x_mm.size)
     far = Piece(Box((5000, 6000), (0, 1), (5500, 6500)), WATER, 1.0)
     assert trace(Scene((far,), 2000.0), RAYS, 0).areal_density.max() == 0
+
+
+def test_union_of_rays_that_miss_some_parts():
+    """Rays along a slab enter and leave it at infinity; they add nothing and reach nowhere."""
+    inf = np.inf
+    enter = np.array([[-inf, 0.0, inf], [2.0, inf, inf], [1.0, -inf, -inf]])
+    leave = np.array([[-inf, 3.0, -inf], [5.0, inf, inf], [4.0, -inf, 7.0]])
+    leave[2, 2], enter[2, 2] = 7.0, 6.0
+    np.testing.assert_array_equal(_union(enter, leave), [4.0, 3.0, 1.0])
