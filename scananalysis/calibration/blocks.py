@@ -6,19 +6,26 @@ line and its neighbours, so the size of a block changes no bit of the result; a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scananalysis.calibration.defects import Repair, interpolate
+from scananalysis.calibration.crosstalk import remove_crosstalk, second_difference
+from scananalysis.calibration.defects import Repair, fill, interpolate
+from scananalysis.calibration.linearity import linearise
 from scananalysis.calibration.logarithm import attenuate, mark_starved
-from scananalysis.calibration.registration import shift_lines
+from scananalysis.calibration.registration import shift_lines, shift_plane
+from scananalysis.calibration.scatter import subtract_scatter
 from scananalysis.core import Quality
 
 if TYPE_CHECKING:
+    from scananalysis.calibration.afterglow import Afterglow
+    from scananalysis.calibration.crosstalk import Unmixing
     from scananalysis.calibration.recipe import Logarithm
+    from scananalysis.calibration.scatter import Scatter
 
 Float32 = NDArray[np.float32]
 Counts = NDArray[np.unsignedinteger[Any]]
@@ -61,6 +68,16 @@ class ChannelPlan:
         Lines by which the channel is resampled.
     finds_repeats : bool
         A line that repeats the one before is a dropped line (without noise it may be the load).
+    curvature : float
+        See `linearity.linearise`.
+    counts_per_gain : ndarray of float32, (element,), or None
+        Open-beam signal over full scale.
+    readout_scale : int
+        Counts at full scale that the curvature refers to.
+    afterglow, unmixing, scatter : optional
+        None where there is none.
+    uncertain : mapping of str to float
+        Relative 1-σ error of the parameter of each step that has one.
     """
 
     offset: Float32
@@ -77,6 +94,21 @@ class ChannelPlan:
     clipped_at: float | None
     shift: float
     finds_repeats: bool
+    curvature: float = 0.0
+    counts_per_gain: Float32 | None = None
+    readout_scale: int = 65_535
+    afterglow: Afterglow | None = None
+    unmixing: Unmixing | None = None
+    scatter: Scatter | None = None
+    uncertain: Mapping[str, float] = field(default_factory=dict)
+
+    def settled(self) -> Float32 | None:
+        """Return the state of the afterglow in the open beam, or None where there is no afterglow."""
+        if self.afterglow is None:
+            return None
+        lit: Float32 = (self.inverse_gain > 0).astype(np.float32)
+        found: Float32 = self.afterglow.settled(lit)
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,20 +144,32 @@ class Planes:
     quality : ndarray of uint32
     dark : ndarray of float32
         Effect of the dark level's shared error.
+    effects : mapping of str to ndarray of float32
+        Effect of the shared error of each step's parameter.
     """
 
     attenuation: Float32
     variance: Float32
     quality: NDArray[np.uint32]
     dark: Float32
+    effects: Mapping[str, Float32] = field(default_factory=dict)
 
     def __getitem__(self, part: slice) -> Planes:
         """Return the planes of a range of lines."""
-        return Planes(self.attenuation[:, part], self.variance[:, part], self.quality[:, part], self.dark[:, part])
+        effects = {name: plane[:, part] for name, plane in self.effects.items()}
+        alpha, variance, quality = self.attenuation[:, part], self.variance[:, part], self.quality[:, part]
+        return Planes(alpha, variance, quality, self.dark[:, part], effects)
 
 
 def transmission_of(plan: ChannelPlan, counts: Counts, inverse_pulse: Float32) -> Float32:
-    """Return (N − offset) / (gain · pulse), (line, element)."""
+    """Return (N − offset) / (gain · pulse), (line, element), afterglow and all."""
+    signal = signal_of(plan, counts)
+    signal *= inverse_pulse[:, None]
+    return signal
+
+
+def signal_of(plan: ChannelPlan, counts: Counts) -> Float32:
+    """Return the straightened signal over that of the open beam, (line, element)."""
     if counts.dtype.itemsize <= 2:
         import cv2
 
@@ -136,8 +180,8 @@ def transmission_of(plan: ChannelPlan, counts: Counts, inverse_pulse: Float32) -
     else:
         signal = (counts - plan.offset.astype(np.float64)).astype(np.float32)
     signal = signal.reshape(counts.shape)
+    linearise(signal, plan.curvature, plan.readout_scale)
     signal *= plan.inverse_gain
-    signal *= inverse_pulse[:, None]
     return signal
 
 
@@ -160,8 +204,59 @@ def noise_of(plan: ChannelPlan, transmission: Float32, inverse_pulse: Float32) -
     return worth
 
 
-def run_block(plan: ChannelPlan, lines: Lines, before: int, after: int, limits: Logarithm, out: Planes) -> None:
-    """Take a block of lines from counts to attenuation.
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A block in transmission, (line, element); ``zero`` is its noise without beam, ``changes`` those of T per σ of a parameter."""
+
+    transmission: Float32
+    variance: Float32
+    zero: Float32
+    changes: dict[str, Float32]
+
+
+def _see(plan: ChannelPlan, lines: Lines, signal: Float32, changes: dict[str, Float32]) -> _Seen:
+    """Go from signals without afterglow to the transmission of the direct beam, with its noise."""
+    signal *= lines.inverse_pulse[:, None]
+    transmission, uncertain = signal, plan.uncertain
+    if plan.unmixing is not None or plan.scatter is not None:
+        # A bad element must not pass its reading on.
+        fill(plan.repair, transmission)
+    if plan.unmixing is not None:
+        transmission = np.ascontiguousarray(remove_crosstalk(plan.unmixing, transmission))
+        if "crosstalk" in uncertain:
+            sharper = second_difference(transmission)
+            sharper *= np.float32(-uncertain["crosstalk"] * plan.unmixing.share)
+            changes["crosstalk"] = sharper
+    taken = None
+    if plan.scatter is not None:
+        taken = subtract_scatter(plan.scatter, transmission)
+        if "scatter" in uncertain:
+            changes["scatter"] = taken * np.float32(-uncertain["scatter"])
+    variance = noise_of(plan, transmission, lines.inverse_pulse)
+    zero = plan.zero_noise
+    if taken is not None:
+        # Scattered quanta are subtracted in the mean; their noise stays.
+        noise = taken * plan.quantum
+        noise *= lines.inverse_pulse[:, None]
+        variance += noise
+        zero = np.sqrt(noise + plan.zero_noise**2 + (np.float32(uncertain.get("scatter", 0)) * taken) ** 2)
+    interpolate(plan.repair, transmission, variance)
+    for change in changes.values():
+        fill(plan.repair, change)
+    return _Seen(transmission, variance, zero, changes)
+
+
+def run_block(
+    plan: ChannelPlan,
+    lines: Lines,
+    before: int,
+    after: int,
+    limits: Logarithm,
+    out: Planes,
+    state: Float32 | None = None,
+    keep_at: int = 0,
+) -> Float32 | None:
+    """Take a block of lines from counts to attenuation, and return the state of the afterglow before line ``keep_at``.
 
     Parameters
     ----------
@@ -171,28 +266,53 @@ def run_block(plan: ChannelPlan, lines: Lines, before: int, after: int, limits: 
     limits : Logarithm
     out : Planes
         Planes of the block itself.
+    state : ndarray of float32, (component, element), optional
+        Of the afterglow before the first line of ``lines``.
+    keep_at : int
     """
     inner = slice(before, len(lines.counts) - after)
-    transmission = transmission_of(plan, lines.counts, lines.inverse_pulse)
-    variance = noise_of(plan, transmission, lines.inverse_pulse)
+    signal = signal_of(plan, lines.counts)
     quality = _flags(plan, lines)
-    interpolate(plan.repair, transmission, variance)
-    mark_starved(transmission, quality, plan.zero_noise, limits)
+    changes: dict[str, Float32] = {}
+    kept = None
+    if plan.afterglow is not None and state is not None:
+        glowing = signal.copy() if "afterglow" in plan.uncertain else None
+        kept = plan.afterglow.remove(signal, state, keep_at)
+        if glowing is not None:
+            np.subtract(signal, glowing, out=glowing)
+            glowing *= np.float32(plan.uncertain["afterglow"]) * lines.inverse_pulse[:, None]
+            changes["afterglow"] = glowing
+    seen = _see(plan, lines, signal, changes)
+    transmission, variance, zero = seen.transmission, seen.variance, seen.zero
+    mark_starved(transmission, quality, zero, limits)
     shift_lines(transmission, variance, quality, plan.shift)
+    for change in changes.values():
+        shift_plane(change, plan.shift)
+    zero = zero[inner] if zero.ndim == 2 else zero
     # Context lines have done their part; their own results belong to other blocks.
     transmission, variance, quality = transmission[inner], variance[inner], quality[inner]
     shared = (plan.gain_error, lines.pulse_sigma[inner])
-    alpha = attenuate(transmission, variance, quality, plan.zero_noise, limits, shared)
+    alpha = attenuate(transmission, variance, quality, zero, limits, shared)
     dark = plan.dark_error * lines.inverse_pulse[inner, None]
     dark /= transmission
+    effects = {name: np.divide(change[inner], -transmission) for name, change in changes.items()}
+    if "linearity" in plan.uncertain and plan.counts_per_gain is not None:
+        # ∂(ln S)/∂c = S/F, and the same of the open beam.
+        short = np.float32(1) - transmission / lines.inverse_pulse[inner, None]
+        short *= np.float32(plan.uncertain["linearity"] * plan.curvature) * plan.counts_per_gain
+        effects["linearity"] = short
     if plan.lost_signal.any():
         alpha[:, plan.lost_signal], variance[:, plan.lost_signal] = np.nan, np.inf
-        dark[:, plan.lost_signal] = 0
+        for effect in (dark, *effects.values()):
+            effect[:, plan.lost_signal] = 0
         quality[:, plan.lost_signal] |= _NOT_FINITE
     _transpose(alpha, out.attenuation)
     _transpose(variance, out.variance)
     _transpose(quality.view(np.int32), out.quality.view(np.int32))
     _transpose(dark, out.dark)
+    for name, effect in effects.items():
+        _transpose(effect, out.effects[name])
+    return kept
 
 
 def _flags(plan: ChannelPlan, lines: Lines) -> NDArray[np.uint32]:
@@ -232,9 +352,17 @@ def _transpose(block: NDArray[Any], out: NDArray[Any]) -> None:
 
 
 def run_channel(
-    plan: ChannelPlan, lines: Lines, limits: Logarithm, out: Planes, block_lines: int, part: slice | None = None
-) -> None:
+    plan: ChannelPlan,
+    lines: Lines,
+    limits: Logarithm,
+    out: Planes,
+    block_lines: int,
+    part: slice | None = None,
+    state: Float32 | None = None,
+) -> Float32 | None:
     """Take lines of a channel from counts to attenuation, block by block.
+
+    Returns the state of the afterglow before the last line of ``part``, where a stream goes on.
 
     Parameters
     ----------
@@ -247,10 +375,18 @@ def run_channel(
     part : slice, optional
         Lines to work on, all by default; the others are their neighbours, and the first and last line of ``lines`` are the
         ends of the scan where they belong to ``part``.
+    state : ndarray of float32, (component, element), optional
+        Of the afterglow before the line ahead of ``part`` (its first line where there is none ahead); that of the open beam by
+        default.
     """
     total = len(lines.counts)
     first, last, _ = (part or slice(None)).indices(total)
+    state = plan.settled() if state is None else state
     for start in range(first, last, block_lines):
         stop = min(start + block_lines, last)
         before, after = min(start, 1), min(total - stop, 1)
-        run_block(plan, lines[start - before : stop + after], before, after, limits, out[start - first : stop - first])
+        block = lines[start - before : stop + after]
+        # The next block starts one line back.
+        keep_at = before + stop - start - 1
+        state = run_block(plan, block, before, after, limits, out[start - first : stop - first], state, keep_at)
+    return state

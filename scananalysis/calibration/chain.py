@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from scananalysis.calibration import pulse as pulses
 from scananalysis.calibration.blocks import BLOCK_LINES, ChannelPlan, transmission_of
+from scananalysis.calibration.corrections import Corrections
+from scananalysis.calibration.drift import DriftFound, follow_drift
 from scananalysis.calibration.openbeam import air_level
-from scananalysis.calibration.plan import plan_of_image, plans_of, shifts_of
+from scananalysis.calibration.plan import plan_of_image, plans_of, saturated_counts, shifts_of
 from scananalysis.calibration.recipe import Recipe
 from scananalysis.calibration.record import record_of_image, record_of_references
 from scananalysis.calibration.references import Calibration
@@ -93,7 +95,7 @@ def calibrate(
             remedy="name the right scanner",
         )
     if calibration is None:
-        used = Calibration.from_references(scan)
+        used = Calibration.from_references(scan, recipe=recipe)
     else:
         used = calibration if isinstance(calibration, Calibration) else Calibration.load(calibration)
         used.check_fits(scan)
@@ -104,11 +106,11 @@ def _from_references(
     scan: RawScan, scanner: Scanner, used: Calibration, recipe: Recipe, block_lines: int
 ) -> Radiograph:
     lag, lag_source = line_shift(scan, interlaced=scanner.pulse.interlaced, line_pitch_mm=scanner.line_pitch_mm)
-    plans = plans_of(used, scanner, lag, recipe)
-    found = pulses_of(scan, scanner, used, plans, recipe)
+    plans = plans_of(used, scanner, lag, recipe, saturated_counts(scan))
+    found, drift = pulses_of(scan, scanner, used, plans, recipe)
     done = run(scan.counts, plans, found, recipe, block_lines)
-    record = record_of_references(scan, used, plans, found, (lag, lag_source), recipe)
-    terms = shared_errors(plans, found, done.dark, used.level_sigma)
+    record = record_of_references(scan, used, plans, (found, drift), (lag, lag_source), recipe)
+    terms = shared_errors(plans, found, done.dark, used.level_sigma, done.effects, drift.effect)
     return radiograph(scan, scanner, done, plans, terms, used.curves, record)
 
 
@@ -119,7 +121,7 @@ def _from_image(scan: RawScan, scanner: Scanner, recipe: Recipe, block_lines: in
     shifts = shifts_of(channels, lag, recipe)
     made = [plan_of_image(scan, scanner, c, air, shifts[c], recipe) for c, air in enumerate(levels)]
     plans = tuple(plan for plan, _ in made)
-    found = pulses_of(scan, scanner, None, plans, recipe)
+    found, _ = pulses_of(scan, scanner, None, plans, recipe)
     flags = Quality.NO_DARK | (Quality.AIR_ESTIMATED if scan.air_level is None else Quality.GOOD)
     done = run(scan.counts, plans, found, recipe, block_lines, everywhere=flags)
     record = record_of_image(scan, levels, [quantum for _, quantum in made], found, (lag, lag_source), recipe)
@@ -133,8 +135,8 @@ def _from_image(scan: RawScan, scanner: Scanner, recipe: Recipe, block_lines: in
 
 def pulses_of(
     scan: RawScan, scanner: Scanner, used: Calibration | None, plans: tuple[ChannelPlan, ...], recipe: Recipe
-) -> pulses.Pulses:
-    """Return the pulse of every line, from the source that the recipe names.
+) -> tuple[pulses.Pulses, DriftFound]:
+    """Return the pulse of every line, from the source that the recipe names, with the drift where no pulse is known.
 
     Raises
     ------
@@ -145,20 +147,26 @@ def pulses_of(
     nominal = float(np.hypot(scanner.pulse.fluctuation_common, scanner.pulse.fluctuation_channel))
     measured = used is not None and not used.has_monitor
     fluctuation = used.monitor_sigma if used is not None and measured else np.full(channels, nominal)
-    if not recipe.pulse.enabled:
-        return pulses.unknown((channels, lines), fluctuation)
-    if nominal == 0 and not scanner.pulse.monitor:
-        return pulses.steady((channels, lines))
+    steady = nominal == 0 and not scanner.pulse.monitor
+    # A normalised image keeps no level of the references that a drift could have left.
+    usual = Corrections.of(scanner, recipe).drift if used is not None else 0.0
+    wanted = recipe.pulse.enabled and not steady
     has_monitor = scan.monitor is not None and used is not None and used.has_monitor
-    if recipe.pulse.source == "monitor" and not has_monitor:
+    if wanted and recipe.pulse.source == "monitor" and not has_monitor:
         missing = "scan" if scan.monitor is None else "calibration"
         raise CalibrationError(
             f"no monitor reading in the {missing}",
             expected="one per line, as the recipe asks",
             remedy="use a recipe with pulse.source = 'auto'",
         )
-    if recipe.pulse.source != "image" and scan.monitor is not None and used is not None and has_monitor:
-        return pulses.from_monitor(scan.monitor, used.air_monitor, used.monitor_sigma, common=recipe.pulse.common)
+    if wanted and recipe.pulse.source != "image" and scan.monitor is not None and used is not None and has_monitor:
+        seen = pulses.from_monitor(scan.monitor, used.air_monitor, used.monitor_sigma, common=recipe.pulse.common)
+        return follow_drift(seen, None, usual, fluctuation)
+    blind = pulses.steady((channels, lines)) if steady else pulses.unknown((channels, lines), fluctuation)
+    if not recipe.pulse.enabled:
+        blind = pulses.unknown((channels, lines), fluctuation)
+    if not wanted and usual == 0:
+        return follow_drift(blind, None, usual, fluctuation)
 
     def transmission(part: slice) -> NDArray[np.float32]:
         ones = np.ones(scan.counts[0, part].shape[0], np.float32)
@@ -166,7 +174,10 @@ def pulses_of(
 
     # Where the file stores nothing above its air level, the mean of the open beam says nothing of the pulse.
     usable = np.stack([(plan.repair.flags == 0) & (plan.clipped_at is None) for plan in plans])
-    return pulses.from_image(transmission, scan.shape, usable, fluctuation, recipe.pulse)
+    glows = tuple(plan.afterglow for plan in plans)
+    levels = pulses.read_levels(transmission, scan.shape, usable, recipe.pulse, glows)
+    found = pulses.from_levels(levels, fluctuation, recipe.pulse) if wanted else blind
+    return follow_drift(found, levels, usual, fluctuation)
 
 
 def radiograph(

@@ -136,6 +136,20 @@ def plan_repair(flags: Flags) -> Repair:
     return Repair(bad, low, high, share, marked)
 
 
+def fill(repair: Repair, plane: NDArray[np.float32]) -> None:
+    """Fill bad elements of a plane, (line, element), in place from their neighbours.
+
+    Examples
+    --------
+    >>> plane = np.array([[1.0, 0.0, 3.0]], np.float32)
+    >>> fill(plan_repair(np.array([0, 8, 0], np.uint32)), plane)
+    >>> plane
+    array([[1., 2., 3.]], dtype=float32)
+    """
+    if repair.bad.size:
+        plane[:, repair.bad] = (1 - repair.share) * plane[:, repair.low] + repair.share * plane[:, repair.high]
+
+
 def interpolate(repair: Repair, transmission: NDArray[np.float32], variance: NDArray[np.float32]) -> None:
     """Fill bad elements in place from their neighbours, in transmission.
 
@@ -155,6 +169,6 @@ def interpolate(repair: Repair, transmission: NDArray[np.float32], variance: NDA
         return
     below, above = transmission[:, repair.low], transmission[:, repair.high]
     step = (above - below) / 2
-    transmission[:, repair.bad] = (1 - repair.share) * below + repair.share * above
+    fill(repair, transmission)
     first, second = repair.variance_weights
     variance[:, repair.bad] = first * variance[:, repair.low] + second * variance[:, repair.high] + step * step

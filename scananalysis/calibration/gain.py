@@ -7,6 +7,7 @@ at random from its neighbours', while the beam changes smoothly over the array.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,7 +56,10 @@ class OpenBeamLevel:
 
 
 def open_beam(
-    air: NDArray[np.unsignedinteger], dark: DarkLevel, monitor: NDArray[np.floating] | None = None
+    air: NDArray[np.unsignedinteger],
+    dark: DarkLevel,
+    monitor: NDArray[np.floating] | None = None,
+    correct: Callable[[Float64], float] | None = None,
 ) -> OpenBeamLevel:
     """Return gain and noise from open-beam lines.
 
@@ -65,6 +69,9 @@ def open_beam(
     dark : DarkLevel
     monitor : ndarray of float, (channel, n), optional
         Beam monitor reading of every line.
+    correct : callable, optional
+        Takes readings above the offset, (channel, n, element), to signals in place, and returns by how much that raises
+        the variance of the electronic noise.
 
     Returns
     -------
@@ -81,6 +88,7 @@ def open_beam(
     (True, True)
     """
     signal = air.astype(np.float64) - dark.offset[:, None]
+    electronic = dark.noise**2 * (1.0 if correct is None else correct(signal))
     lines = signal.shape[1]
     line = common_mode(signal)
     flat = signal / line[:, :, None]
@@ -96,7 +104,7 @@ def open_beam(
     level = ratio.mean(axis=1)
     monitor_sigma = ratio.std(axis=1, ddof=1) / level
     with np.errstate(divide="ignore", invalid="ignore"):
-        each = (noise**2 - dark.noise**2) / np.where(gain > 0, gain, np.nan)
+        each = (noise**2 - electronic) / np.where(gain > 0, gain, np.nan)
     known = np.isfinite(each).sum(axis=1)
     quantum = np.array([np.nanmedian(row) if n else 0.0 for row, n in zip(each, known, strict=True)])
     # A variance from n lines is good to √(2/(n−1)); a median over elements loses √(π/2) against their mean.
@@ -114,13 +122,25 @@ def open_beam(
     )
 
 
+def smooth_profile(gain: Float64) -> Float64:
+    """Return the beam's smooth profile along the array, (channel, element), from every element's open-beam signal.
+
+    Examples
+    --------
+    >>> smooth_profile(np.array([[5.0, 5.0, 9.0, 5.0, 5.0]]))
+    array([[5., 5., 5., 5., 5.]])
+    """
+    size = (1, min(SMOOTH_ELEMENTS, gain.shape[1]))
+    found: Float64 = median_filter(gain, size, mode="mirror")
+    return found
+
+
 def quantum_of_elements(quantum: Float64, gain: Float64) -> Float64:
     """Return the worth of a quantum for every element, (channel, element), counts.
 
     It follows the element's gain against the smooth profile of the beam.
     """
-    size = (1, min(SMOOTH_ELEMENTS, gain.shape[1]))
-    smooth = median_filter(gain, size, mode="mirror")
+    smooth = smooth_profile(gain)
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.where((smooth > 0) & (gain > 0), gain / smooth, 1.0)
     found: Float64 = quantum[:, None] * relative

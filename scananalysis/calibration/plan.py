@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from scananalysis.calibration.afterglow import Afterglow
 from scananalysis.calibration.blocks import ChannelPlan
+from scananalysis.calibration.corrections import Corrections
+from scananalysis.calibration.crosstalk import Unmixing
 from scananalysis.calibration.defects import find_defects, plan_repair
-from scananalysis.calibration.gain import quantum_of_elements
+from scananalysis.calibration.gain import quantum_of_elements, smooth_profile
 from scananalysis.calibration.noise import growth_polynomial, nominal_quantum
+from scananalysis.calibration.scatter import Scatter
+from scananalysis.core import CalibrationError
 
 if TYPE_CHECKING:
     from scananalysis.calibration.openbeam import AirLevel
@@ -30,6 +35,28 @@ def shifts_of(channels: int, lag: float, recipe: Recipe) -> tuple[float, ...]:
     return lag / 2, -lag / 2
 
 
+def saturated_counts(scan: RawScan) -> int | None:
+    """Return the counts from which the scan's file says that a pixel is saturated, or None where it does not say.
+
+    Raises
+    ------
+    CalibrationError
+        What it says is no positive whole number.
+
+    Examples
+    --------
+    >>> from scananalysis.core import RawScan
+    >>> saturated_counts(RawScan(np.ones((1, 1, 1), np.uint16), "gamma-co60", metadata={"saturated_counts": 4095}))
+    4095
+    """
+    said = scan.metadata.get("saturated_counts")
+    if said is None:
+        return None
+    if isinstance(said, bool) or not isinstance(said, (int, np.integer)) or said < 1:
+        raise CalibrationError(f"metadata saturated_counts is {said!r}", expected="a positive whole number")
+    return int(said)
+
+
 @dataclass(frozen=True)
 class _Element:
     """Figures of every element of one channel, counts."""
@@ -40,9 +67,12 @@ class _Element:
     gain: Float64
     gain_sigma: Float64
     quantum: Float64
+    profile: Float64
 
 
-def plans_of(used: Calibration, scanner: Scanner, lag: float, recipe: Recipe) -> tuple[ChannelPlan, ...]:
+def plans_of(
+    used: Calibration, scanner: Scanner, lag: float, recipe: Recipe, saturated: int | None = None
+) -> tuple[ChannelPlan, ...]:
     """Return the plans of a scan with references.
 
     Parameters
@@ -52,7 +82,18 @@ def plans_of(used: Calibration, scanner: Scanner, lag: float, recipe: Recipe) ->
     lag : float
         Lines by which the second channel lags.
     recipe : Recipe
+    saturated : int, optional
+        Counts from which the scan's file says that a pixel is saturated; full scale by default.
+
+    Raises
+    ------
+    CalibrationError
+        The set was straightened by another curvature than the recipe asks for.
     """
+    corrections = Corrections.of(scanner, recipe)
+    used.check_corrections(corrections)
+    profile = smooth_profile(used.gain)
+    full_scale = scanner.readout.full_scale_counts
     flags = find_defects(used, recipe.defects)
     channels = len(used.offset)
     quantum = quantum_of_elements(used.quantum, used.gain)
@@ -61,7 +102,9 @@ def plans_of(used: Calibration, scanner: Scanner, lag: float, recipe: Recipe) ->
     for c, beam in enumerate(scanner.beams()):
         gain = used.gain[c] if recipe.gain.enabled else np.full_like(used.gain[c], np.median(used.gain[c]))
         offset = used.offset[c] if recipe.offset.enabled else np.zeros_like(used.offset[c])
-        element = _Element(offset, used.offset_sigma[c], used.dark_noise[c], gain, used.gain_sigma[c], quantum[c])
+        element = _Element(
+            offset, used.offset_sigma[c], used.dark_noise[c], gain, used.gain_sigma[c], quantum[c], profile[c]
+        )
         # Quanta or electronics make two equal lines all but impossible; without either they may be the load.
         noise = np.median(used.dark_noise[c] ** 2 + 0.01 * used.quantum[c] * used.gain[c])
         plans.append(
@@ -69,7 +112,8 @@ def plans_of(used: Calibration, scanner: Scanner, lag: float, recipe: Recipe) ->
                 element,
                 flags[c],
                 growth_polynomial(beam),
-                full_scale=scanner.readout.full_scale_counts,
+                corrections,
+                full_scale=full_scale if saturated is None else min(saturated, full_scale),
                 shift=shifts[c],
                 finds_repeats=recipe.dropped_lines.enabled and bool(noise > 1),
             )
@@ -81,6 +125,7 @@ def _plan(
     element: _Element,
     flags: NDArray[np.uint32],
     growth: tuple[float, ...],
+    corrections: Corrections,
     *,
     full_scale: int,
     shift: float,
@@ -89,7 +134,13 @@ def _plan(
     lit = element.gain > 0
     inverse = np.where(lit, 1 / np.where(lit, element.gain, 1), 0)
     repair = plan_repair(flags)
-    zero_noise = np.where(lit, element.dark_noise * inverse, 0)
+    glow = Afterglow.of(corrections.afterglow_share, corrections.afterglow_lines)
+    unmixing = Unmixing.of(corrections.crosstalk)
+    # Quanta cross over with the signal and come back with it; the noise of the electronics is sharpened.
+    quantum = element.quantum / (unmixing.smoothing if unmixing else 1.0)
+    sharpened = float(np.sqrt((glow.noise_gain if glow else 1.0) * (unmixing.noise_gain if unmixing else 1.0)))
+    dark_noise = element.dark_noise * sharpened
+    zero_noise = np.where(lit, dark_noise * inverse, 0)
     zero_noise[repair.bad] = np.maximum(zero_noise[repair.low], zero_noise[repair.high])
 
     def error(values: Float64) -> NDArray[np.float32]:
@@ -102,8 +153,8 @@ def _plan(
     return ChannelPlan(
         offset=element.offset.astype(np.float32),
         inverse_gain=inverse.astype(np.float32),
-        dark_variance=((element.dark_noise * inverse) ** 2).astype(np.float32),
-        quantum=(element.quantum * inverse).astype(np.float32),
+        dark_variance=((dark_noise * inverse) ** 2).astype(np.float32),
+        quantum=(quantum * inverse).astype(np.float32),
         growth=growth,
         repair=repair,
         lost_signal=~lit & (flags == 0),
@@ -114,7 +165,21 @@ def _plan(
         clipped_at=None,
         shift=shift,
         finds_repeats=finds_repeats,
+        curvature=corrections.curvature,
+        counts_per_gain=(element.gain / corrections.full_scale).astype(np.float32),
+        readout_scale=corrections.full_scale,
+        afterglow=glow,
+        unmixing=unmixing,
+        scatter=Scatter.of(corrections.scatter_share, corrections.scatter_elements, _positive(element.profile)),
+        uncertain=dict(corrections.sigma),
     )
+
+
+def _positive(profile: Float64) -> Float64:
+    """Return a profile without gaps: a long run of dead elements scatters like the array's median."""
+    middle = np.median(profile)
+    found: Float64 = np.where(profile > 0.01 * middle, profile, middle)
+    return found
 
 
 def plan_of_image(
@@ -138,7 +203,7 @@ def plan_of_image(
         zero_noise=np.full(elements, zero_noise, np.float32),
         dark_error=nothing,
         gain_error=nothing,
-        full_scale=int(np.iinfo(scan.counts.dtype).max),
+        full_scale=saturated_counts(scan) or int(np.iinfo(scan.counts.dtype).max),
         clipped_at=air.level if air.clipped else None,
         shift=shift,
         finds_repeats=False,

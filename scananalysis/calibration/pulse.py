@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from scananalysis.calibration.afterglow import Afterglow
     from scananalysis.calibration.recipe import PulseNormalisation
 
 Float32 = NDArray[np.float32]
@@ -43,6 +44,23 @@ class Pulses:
     known: NDArray[np.bool_]
     lost: NDArray[np.bool_]
     source: Literal["monitor", "image", "steady", "none"]
+
+
+@dataclass(frozen=True, eq=False)
+class Levels:
+    """What the elements above the load read in every line, relative to the open-beam reference.
+
+    Parameters
+    ----------
+    strength, sigma : ndarray of float32, (channel, line)
+        Their mean and its 1-σ error.
+    known : ndarray of bool, (channel, line)
+        There are enough of them and they agree.
+    """
+
+    strength: Float32
+    sigma: Float32
+    known: NDArray[np.bool_]
 
 
 def unknown(shape: tuple[int, int], fluctuation: NDArray[np.float64]) -> Pulses:
@@ -109,7 +127,18 @@ def from_image(
     fluctuation: NDArray[np.float64],
     limits: PulseNormalisation,
 ) -> Pulses:
-    """Return the pulses that the open-beam part of every line shows.
+    """Return the pulses that the open-beam part of every line shows: `read_levels` and `from_levels` in one."""
+    return from_levels(read_levels(transmission, shape, usable, limits), fluctuation, limits)
+
+
+def read_levels(
+    transmission: Callable[[slice], Float32],
+    shape: tuple[int, int, int],
+    usable: NDArray[np.bool_],
+    limits: PulseNormalisation,
+    glows: tuple[Afterglow | None, ...] | None = None,
+) -> Levels:
+    """Return what the open-beam part of every line reads.
 
     Parameters
     ----------
@@ -119,20 +148,24 @@ def from_image(
         Channels, lines and elements of the scan.
     usable : ndarray of bool, (channel, element)
         Elements without a defect.
-    fluctuation : ndarray of float64, (channel,)
-        Relative 1-σ fluctuation of the beam from line to line; the error of lines where no pulse is found.
     limits : PulseNormalisation
+    glows : tuple of Afterglow or None, optional
+        Afterglow of each channel, which mixes the pulses of neighbouring lines.
 
     Notes
     -----
     An element counts as open when it reads within ``band`` of 1 in 95 of 100 lines, in a row that reaches one end of the array (the
-    sky above the load, not a gap inside it). Lines on which these elements disagree by more than their noise are left alone, and
-    so are all where the pulse would be known less well than the beam is steady.
+    sky above the load, not a gap inside it). Lines on which these elements disagree by more than their noise are not known.
     """
     channels, lines, _ = shape
-    found = unknown((channels, lines), fluctuation)
     open_elements = _open_elements(transmission, shape, usable, limits)
-    strength, sigma, known = found.strength.copy(), found.sigma.copy(), found.known.copy()
+    strength, sigma = np.ones((channels, lines), np.float32), np.full((channels, lines), np.inf, np.float32)
+    known = np.zeros((channels, lines), bool)
+    glows = glows or (None,) * channels
+    # The array has seen the open beam before the scan.
+    states = [
+        glow.settled(np.ones(n)) if glow else None for n, glow in zip(open_elements.sum(axis=1), glows, strict=True)
+    ]
     step = 256
     spreads = np.full((channels, lines), np.inf)
     for start in range(0, lines, step):
@@ -142,6 +175,9 @@ def from_image(
             if open_elements[c].sum() < limits.least_elements:
                 continue
             values = seen[c][:, open_elements[c]].astype(np.float64)
+            glow, state = glows[c], states[c]
+            if glow is not None and state is not None:
+                states[c] = glow.remove(values, state, len(values))
             middle = np.median(values, axis=1, keepdims=True)
             off = np.abs(values - middle)
             noise = np.maximum(1.4826 * np.median(off, axis=1, keepdims=True), 1e-6)
@@ -160,8 +196,25 @@ def from_image(
             known[c] &= spreads[c] < most * typical
             # The noise of one line's few elements is uncertain itself; that of all lines is not.
             sigma[c] *= typical
+    return Levels(strength, sigma, known)
+
+
+def from_levels(levels: Levels, fluctuation: NDArray[np.float64], limits: PulseNormalisation) -> Pulses:
+    """Return the pulses that the elements above the load show.
+
+    Parameters
+    ----------
+    levels : Levels
+    fluctuation : ndarray of float64, (channel,)
+        Relative 1-σ fluctuation of the beam from line to line; the error of lines where no pulse is found. A pulse that is
+        known less well than that is left alone.
+    limits : PulseNormalisation
+    """
+    channels = len(levels.strength)
+    found = unknown(levels.strength.shape, fluctuation)
+    strength, sigma = levels.strength.copy(), levels.sigma.copy()
     # A pulse that is known less well than the beam is steady would add noise.
-    known &= sigma < fluctuation[:, None]
+    known = levels.known & (sigma < fluctuation[:, None])
     if limits.common and known.any():
         known[:] = known.all(axis=0)
         strength[:] = strength.mean(axis=0)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scananalysis.detectors import Scanner
 
 Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
 
 
 class _Model(BaseModel):
@@ -32,6 +33,67 @@ class Gain(_Model):
     """Divides by every element's open-beam signal; switched off, by the array's median."""
 
     enabled: bool = True
+
+
+class Linearity(_Model):
+    """Straightens the electronics' response."""
+
+    enabled: bool = True
+    curvature: float | None = Field(
+        default=None, gt=-0.5, lt=0.5, description="Relative loss of signal at full scale; the scanner's by default"
+    )
+    relative_sigma: NotNegative = Field(default=0.05, description="Relative 1-σ error of the curvature")
+
+
+class Afterglow(_Model):
+    """Takes off what the scintillator still gives from earlier lines."""
+
+    enabled: bool = True
+    share: tuple[NotNegative, ...] | None = Field(
+        default=None, description="Share of each component; the scanner's by default"
+    )
+    time_s: tuple[Positive, ...] | None = Field(
+        default=None, description="Decay time of each component, s; the scanner's by default"
+    )
+    relative_sigma: NotNegative = Field(default=0.05, description="Relative 1-σ error of the shares")
+
+
+class Crosstalk(_Model):
+    """Gives back what neighbours received."""
+
+    enabled: bool = True
+    share: float | None = Field(
+        default=None,
+        ge=0,
+        lt=0.25,
+        description="Share that each neighbouring element receives; the scanner's by default",
+    )
+    relative_sigma: NotNegative = Field(default=0.05, description="Relative 1-σ error of the share")
+
+
+class Scatter(_Model):
+    """Subtracts scattered radiation."""
+
+    enabled: bool = True
+    share: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Scattered over ln(1/T) times transmitted signal; the scanner's by default",
+    )
+    range_mm: float | None = Field(
+        default=None, gt=0, description="1-σ width of scatter along the array, mm; the scanner's by default"
+    )
+    relative_sigma: NotNegative = Field(default=0.1, description="Relative 1-σ error of the share")
+
+
+class Drift(_Model):
+    """Follows the open beam's level along the scan where no pulse is read: in the elements above the load."""
+
+    enabled: bool = True
+    sigma: float | None = Field(
+        default=None, ge=0, lt=0.5, description="1-σ relative change along a scan; the scanner's by default"
+    )
 
 
 class PulseNormalisation(_Model):
@@ -92,7 +154,10 @@ class OpenBeam(_Model):
     least_share: float = Field(default=0.002, gt=0, lt=1, description="Share of pixels that must show the open beam")
 
 
-STEPS = ("offset", "gain", "pulse", "defects", "dropped_lines", "registration", "logarithm")
+STEPS = (
+    "offset", "linearity", "gain", "afterglow", "pulse", "drift", "defects", "dropped_lines", "crosstalk", "scatter",
+    "registration", "logarithm",
+)  # fmt: skip
 """Steps of a raw scan in the order in which they run; each needs the ones before it."""
 
 
@@ -107,11 +172,16 @@ class Recipe(_Model):
 
     title: str = "Calibration by the references inside the scan"
     offset: Offset = Offset()
+    linearity: Linearity = Linearity()
     gain: Gain = Gain()
+    afterglow: Afterglow = Afterglow()
     open_beam: OpenBeam = OpenBeam()
     pulse: PulseNormalisation = PulseNormalisation()
+    drift: Drift = Drift()
     defects: Defects = Defects()
     dropped_lines: DroppedLines = DroppedLines()
+    crosstalk: Crosstalk = Crosstalk()
+    scatter: Scatter = Scatter()
     registration: Registration = Registration()
     logarithm: Logarithm = Logarithm()
 

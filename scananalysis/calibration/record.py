@@ -11,6 +11,7 @@ from scananalysis.core import CalibrationError, Provenance, RawScan, count_flags
 
 if TYPE_CHECKING:
     from scananalysis.calibration.blocks import ChannelPlan
+    from scananalysis.calibration.drift import DriftFound
     from scananalysis.calibration.openbeam import AirLevel
     from scananalysis.calibration.pulse import Pulses
     from scananalysis.calibration.references import Calibration
@@ -23,12 +24,20 @@ def record_of_references(
     scan: RawScan,
     used: Calibration,
     plans: tuple[ChannelPlan, ...],
-    pulses: Pulses,
+    levels: tuple[Pulses, DriftFound],
     lag: tuple[float, str],
     recipe: Recipe,
 ) -> Provenance:
     """Return the record of a scan with references: one entry per step with its parameters, what it found, and its inputs."""
+    pulses, drift = levels
+    plan = plans[0]
+    glow, unmixing = plan.afterglow, plan.unmixing
     found: dict[str, dict[str, Any]] = {
+        "linearity": {"curvature": plan.curvature},
+        "afterglow": {"share": list(glow.share) if glow else [], "kept_per_line": list(glow.keep) if glow else []},
+        "drift": {"change": drift.change, "sigma": drift.sigma},
+        "crosstalk": {"share": unmixing.share if unmixing else 0.0},
+        "scatter": {"acts": plan.scatter is not None},
         "gain": {
             "quantum_counts": [float(q) for q in used.quantum],
             "quantum": used.metadata.get("quantum", "measured"),
@@ -124,7 +133,7 @@ def replay(scan: RawScan, provenance: Provenance, calibration: Calibration | Non
     if scan.monitor is not None:
         have["monitor"] = sha256_array(scan.monitor)
     if scan.stage != "air-normalised":
-        calibration = calibration or Calibration.from_references(scan)
+        calibration = calibration or Calibration.from_references(scan, recipe=recipe)
         have |= calibration.inputs
     for role, digest in expected.items():
         if have.get(role) != digest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from os import PathLike
@@ -11,9 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scananalysis.calibration.afterglow import Afterglow
+from scananalysis.calibration.corrections import Corrections
+from scananalysis.calibration.crosstalk import Unmixing
 from scananalysis.calibration.gain import open_beam
+from scananalysis.calibration.linearity import linearise
 from scananalysis.calibration.noise import nominal_quantum
 from scananalysis.calibration.offset import dark_level
+from scananalysis.calibration.recipe import Recipe
 from scananalysis.core import CalibrationError, RawScan, sha256_array
 from scananalysis.detectors import scanner as find_scanner
 
@@ -83,13 +88,20 @@ class Calibration:
 
     @classmethod
     def from_references(
-        cls, scan: RawScan, *, valid_from: datetime | None = None, valid_until: datetime | None = None
+        cls,
+        scan: RawScan,
+        *,
+        recipe: Recipe | None = None,
+        valid_from: datetime | None = None,
+        valid_until: datetime | None = None,
     ) -> Calibration:
         """Build the calibration from the dark and open-beam lines inside a scan.
 
         Parameters
         ----------
         scan : RawScan
+        recipe : Recipe, optional
+            Its linearity and afterglow act on the open-beam lines as they will on the scan; the scanner's by default.
         valid_from, valid_until : datetime, optional
             With a time zone.
 
@@ -116,7 +128,9 @@ class Calibration:
                 expected="positive readings",
                 remedy="leave those lines out of the reference",
             )
-        full_scale = find_scanner(scan.scanner).readout.full_scale_counts
+        device = find_scanner(scan.scanner).binned(*scan.binning)
+        corrections = Corrections.of(device, recipe or Recipe.for_scanner(device))
+        full_scale = device.readout.full_scale_counts
         if np.any(np.median(scan.air, axis=(1, 2)) >= full_scale):
             raise CalibrationError(
                 "open-beam lines are saturated",
@@ -124,7 +138,7 @@ class Calibration:
                 remedy="take the reference with less beam or gain",
             )
         dark = dark_level(scan.dark)
-        level = open_beam(scan.air, dark, scan.air_monitor)
+        level = open_beam(scan.air, dark, scan.air_monitor, _correction(corrections))
         typical = np.median(level.gain, axis=1)
         if np.any(typical <= 5 * np.median(dark.noise, axis=1)) or np.any(typical <= 0):
             raise CalibrationError(
@@ -139,7 +153,10 @@ class Calibration:
         quantum = level.quantum
         if np.all(level.quantum > 0) and not measured.all():
             nominal = [nominal_quantum(scan.scanner, c, typical[c], scan.binning) for c in range(len(typical))]
-            quantum = np.where(measured, level.quantum, nominal)
+            unmixing = Unmixing.of(corrections.crosstalk)
+            # As it would be measured: with the crosstalk that the plan of a scan takes off again.
+            smoothing = unmixing.smoothing if unmixing else 1.0
+            quantum = np.where(measured, level.quantum, np.array(nominal) * smoothing)
         return cls(
             scan.scanner,
             scan.binning,
@@ -159,8 +176,26 @@ class Calibration:
             inputs=inputs,
             valid_from=valid_from,
             valid_until=valid_until,
-            metadata={"quantum": ["measured" if m else "nominal" for m in measured]},
+            metadata={
+                "quantum": ["measured" if m else "nominal" for m in measured],
+                "curvature": corrections.curvature,
+            },
         )
+
+    def check_corrections(self, corrections: Corrections) -> None:
+        """Refuse to straighten a scan otherwise than the set's own open-beam lines.
+
+        Raises
+        ------
+        CalibrationError
+        """
+        own = float(self.metadata.get("curvature", 0.0))
+        if corrections.curvature != own:
+            raise CalibrationError(
+                f"recipe asks for curvature {corrections.curvature:g}",
+                expected=f"{own:g}, with which the open-beam lines of the calibration set were straightened",
+                remedy="build the set again with the same recipe",
+            )
 
     @property
     def has_monitor(self) -> bool:
@@ -230,6 +265,21 @@ class Calibration:
         from scananalysis.calibration.store import load_calibration
 
         return load_calibration(path)
+
+
+def _correction(corrections: Corrections) -> Callable[[Float64], float]:
+    """Return what straightens open-beam lines and takes their afterglow off, in place."""
+
+    def correct(signal: Float64) -> float:
+        linearise(signal, corrections.curvature, corrections.full_scale)
+        glow = Afterglow.of(corrections.afterglow_share, corrections.afterglow_lines)
+        if glow is None:
+            return 1.0
+        for plane in signal:
+            glow.remove(plane, glow.settled(plane.mean(axis=0)), len(plane))
+        return glow.noise_gain
+
+    return correct
 
 
 def acquired(scan: RawScan) -> datetime | None:

@@ -143,13 +143,38 @@ def shift_lines(
     """
     if shift == 0:
         return
-    later, earlier = slice(1, None), slice(None, -1)
-    here, other, edge = (earlier, later, -1) if shift > 0 else (later, earlier, 0)
+    here, other, edge = _ends(shift)
     share = np.float32(abs(shift))
     for plane, far, near in ((transmission, share, 1 - share), (variance, share**2, (1 - share) ** 2)):
-        moved = plane[other] * far
-        plane[here] *= near
-        plane[here] += moved
+        _mix(plane, here, other, far, near)
     flags = quality[other].copy()
     quality[here] |= flags
     quality[edge] |= _INTERPOLATED
+
+
+def shift_plane(plane: NDArray[np.float32], shift: float) -> None:
+    """Move a plane along the lines in place as `shift_lines` moves transmission.
+
+    Examples
+    --------
+    >>> plane = np.array([[0.0], [1.0], [2.0]], np.float32)
+    >>> shift_plane(plane, 0.25)
+    >>> plane.ravel()
+    array([0.25, 1.25, 2.  ], dtype=float32)
+    """
+    if shift == 0:
+        return
+    here, other, _ = _ends(shift)
+    share = np.float32(abs(shift))
+    _mix(plane, here, other, share, 1 - share)
+
+
+def _ends(shift: float) -> tuple[slice, slice, int]:
+    later, earlier = slice(1, None), slice(None, -1)
+    return (earlier, later, -1) if shift > 0 else (later, earlier, 0)
+
+
+def _mix(plane: NDArray[np.float32], here: slice, other: slice, far: np.float32, near: np.float32) -> None:
+    moved = plane[other] * far
+    plane[here] *= near
+    plane[here] += moved

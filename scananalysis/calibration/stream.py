@@ -16,7 +16,7 @@ from scananalysis.calibration.plan import plans_of
 from scananalysis.calibration.recipe import Recipe
 from scananalysis.calibration.references import Calibration
 from scananalysis.calibration.registration import noise_area
-from scananalysis.calibration.run import repeats_of, run
+from scananalysis.calibration.run import Window, repeats_of, run
 from scananalysis.calibration.terms import shared_errors
 from scananalysis.core import CalibrationError, Provenance, Radiograph
 from scananalysis.detectors import Scanner
@@ -94,6 +94,7 @@ class Stream:
         self._monitor = np.zeros(shape, np.float64)
         self._repeats = np.zeros(shape, bool)
         self._context = 0
+        self._states: tuple[NDArray[np.float32] | None, ...] = tuple(plan.settled() for plan in self._plans)
         self._done = 0
         self._ended: str | None = None
 
@@ -173,14 +174,14 @@ class Stream:
             found,
             self._recipe,
             BLOCK_LINES,
-            repeats=self._repeats,
-            part=slice(first, stop),
+            window=Window(slice(first, stop), self._repeats, self._states),
         )
+        self._states = done.states
         part = slice(first, stop)
         shown = pulses.Pulses(
             found.strength[:, part], found.sigma[:, part], found.known[:, part], found.lost[:, part], found.source
         )
-        terms = shared_errors(self._plans, shown, done.dark, self._used.level_sigma)
+        terms = shared_errors(self._plans, shown, done.dark, self._used.level_sigma, done.effects)
         record = Provenance().then(
             "calibration.stream",
             parameters={

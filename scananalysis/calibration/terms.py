@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from scananalysis.core import SystematicTerm
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from scananalysis.calibration.blocks import ChannelPlan
     from scananalysis.calibration.pulse import Pulses
 
@@ -17,7 +19,12 @@ Float32 = NDArray[np.float32]
 
 
 def shared_errors(
-    plans: tuple[ChannelPlan, ...], pulses: Pulses, dark: tuple[Float32, ...], level_sigma: NDArray[np.float64]
+    plans: tuple[ChannelPlan, ...],
+    pulses: Pulses,
+    dark: tuple[Float32, ...],
+    level_sigma: NDArray[np.float64],
+    effects: Mapping[str, Float32] | None = None,
+    drift: Float32 | None = None,
 ) -> dict[str, SystematicTerm]:
     """Return the shared errors of a scan with references.
 
@@ -29,10 +36,15 @@ def shared_errors(
         Effect of the dark level's error: σ(offset) / (gain · pulse · T), zero in the other channels. It grows with α.
     level_sigma : ndarray of float64, (channel,)
         Relative error of the open-beam level that all elements share.
+    effects : mapping of str to ndarray of float32, each (channel, element, line), optional
+        Effect of the error of each step's parameter.
+    drift : ndarray of float32, (channel, line), optional
+        Relative error of every line's level by the drift of the open beam.
 
     Notes
     -----
-    ``dark-c`` and ``gain-c`` are one variable per element, ``pulse-c`` one per line, ``level-c`` one for the channel.
+    ``dark-c`` and ``gain-c`` are one variable per element, ``pulse-c`` one per line, ``level-c`` one for the channel; ``linearity``,
+    ``afterglow``, ``crosstalk``, ``scatter`` and ``drift``, where they act, are one for the scan.
     """
     channels = len(plans)
     terms: dict[str, SystematicTerm] = {}
@@ -46,6 +58,10 @@ def shared_errors(
         terms[f"gain-{c}"] = SystematicTerm(_only(c, channels, plan.gain_error[:, None]), "x")
         terms[f"pulse-{c}"] = SystematicTerm(_only(c, channels, blurred[None]), "y")
         terms[f"level-{c}"] = SystematicTerm(_only(c, channels, np.full((1, 1), level)), "xy")
+    for name, effect in (effects or {}).items():
+        terms[name] = SystematicTerm(effect, "xy")
+    if drift is not None and drift.any():
+        terms["drift"] = SystematicTerm(drift[:, None], "xy")
     return terms
 
 
