@@ -1,7 +1,8 @@
 """Calibrates false alarms: what clean scans score, so that a score can be turned into a p-value.
 
-Two disjoint sets of clean scans are needed: a tuning set gives location and scale of each head's scores by band of
-areal density; a calibration set gives the highest standardised score of every scan. Both must be disjoint from training.
+Two disjoint sets of clean scans are needed: a tuning set gives, for each head and family of goods, where the highest scores of
+clean loads lie and how far they spread; a calibration set gives the highest standardised score of every scan. Both must be
+disjoint from training.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scananalysis.anomaly.metadata import ScannerCalibration, Standardisation
-from scananalysis.anomaly.model import STRIDE, AnomalyModel, CellScores, standardised
+from scananalysis.anomaly.model import AnomalyModel, CellScores, standardised
 from scananalysis.core import ModelError
 
 if TYPE_CHECKING:
@@ -20,69 +21,78 @@ if TYPE_CHECKING:
 
     from scananalysis.core import Declaration, MaterialMap
 
-EDGES = (5.0, 10.0, 20.0, 35.0, 50.0, 75.0, 100.0, 140.0, 200.0)
-"""Inner edges of the bands of areal density, g/cm²."""
-
 NOTHING = -1e6
 """Highest score of a scan on which a head scored nothing (an empty container)."""
+
+_LEAST_CELLS = 6
+"""Goods of a family that cover fewer cells say nothing of the family."""
+
+_LEAST_LOADS = 2
+_LEAST_SCANS = 8
+_PRIOR_SCANS = 5.0
+"""A family seen in n scans counts n/(n + 5) itself, and otherwise like all families together."""
+
+_LEAST_SCALE = 0.3
+"""Smallest spread, in log-odds: a few scans that agree by chance must not make a family look certain."""
 
 
 @dataclass
 class ScoreSpread:
-    """Gathers raw scores of clean scans and turns them into a standardisation.
+    """Gathers the highest raw scores of clean scans by family and turns them into a standardisation.
 
     Parameters
     ----------
-    edges : tuple of float
-        Inner edges of the bands of areal density, g/cm².
+    families : int
+        Number of families.
     """
 
-    edges: tuple[float, ...] = EDGES
-    _scores: dict[str, list[NDArray[np.float32]]] = field(default_factory=dict)
-    _density: dict[str, list[NDArray[np.float32]]] = field(default_factory=dict)
+    families: int
+    _maxima: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
 
-    def add(self, scores: CellScores, cells: MaterialMap) -> None:
+    def add(self, scores: CellScores) -> None:
         """Add the cells of one clean scan."""
-        density = np.nan_to_num(cells.areal_density[::STRIDE, ::STRIDE], nan=0.0)
         for head, plane in scores.score.items():
             known = np.isfinite(plane)
-            self._scores.setdefault(head, []).append(plane[known])
-            self._density.setdefault(head, []).append(density[known])
+            values, family = plane[known], scores.reference[known]
+            found = self._maxima.setdefault(head, [])
+            for each in np.unique(family):
+                own = values[family == each]
+                if own.size >= _LEAST_CELLS:
+                    found.append((int(each), float(own.max())))
 
     def standardisation(self) -> dict[str, Standardisation]:
-        """Return location (median) and scale (99th percentile above it) by head and band.
+        """Return location (median of the scans' maxima) and scale (80th percentile above it) by head and family.
 
-        The tail decides false alarms, so the scale is taken from the upper tail. Bands with few cells take the values
-        of the nearest band that has enough.
+        The tail decides false alarms, so the scale is taken above the median.
 
         Raises
         ------
         ModelError
-            No scores were added.
+            Too few scans had any goods.
         """
         tables = {}
-        for head, parts in self._scores.items():
-            score, density = np.concatenate(parts), np.concatenate(self._density[head])
-            band = np.digitize(density, self.edges)
-            found: dict[int, tuple[float, float]] = {}
-            for b in range(len(self.edges) + 1):
-                values = score[band == b]
-                if values.size >= 2000:
-                    low, high = np.quantile(values, [0.5, 0.99])
-                    found[b] = (float(low), float(max(high - low, 1e-3)))
-            if not found:
-                raise ModelError(
-                    f"{score.size} scored cells of clean scans", expected="at least 2000 in one density band"
-                )
-            known = np.array(sorted(found))
-            bands = np.arange(len(self.edges) + 1)
-            nearest = known[np.abs(bands[:, None] - known[None]).argmin(axis=1)].tolist()
-            tables[head] = Standardisation(
-                location=tuple(found[b][0] for b in nearest), scale=tuple(found[b][1] for b in nearest)
-            )
+        for head, found in self._maxima.items():
+            if len(found) < _LEAST_LOADS:
+                raise ModelError(f"{len(found)} scored loads in clean scans", expected=f"at least {_LEAST_LOADS}")
+            family, highest = np.array([f for f, _ in found]), np.array([value for _, value in found])
+            location, scale = (np.full(self.families, value) for value in _middle_and_spread(highest))
+            for each in range(self.families):
+                own = highest[family == each]
+                if own.size >= _LEAST_SCANS:
+                    weight = own.size / (own.size + _PRIOR_SCANS)
+                    middle, spread = _middle_and_spread(own)
+                    location[each] += weight * (middle - location[each])
+                    scale[each] += weight * (spread - scale[each])
+            scale = np.maximum(scale, _LEAST_SCALE)
+            tables[head] = Standardisation(location=tuple(location.tolist()), scale=tuple(scale.tolist()))
         if not tables:
             raise ModelError("no clean scans", expected="at least one to standardise scores")
         return tables
+
+
+def _middle_and_spread(values: NDArray[np.float64]) -> tuple[float, float]:
+    middle, high = np.quantile(values, [0.5, 0.8])
+    return float(middle), float(high - middle)
 
 
 def scan_maxima(scores: dict[str, NDArray[np.float32]]) -> dict[str, float]:
@@ -104,15 +114,13 @@ class AlarmCalibrator:
 
     def __init__(self, model: AnomalyModel, *, scale: float, source: str) -> None:
         self._model = model
-        self._state = ScannerCalibration(
-            areal_density_edges=EDGES, standardisation={}, maxima={}, source=source, scale=scale
-        )
-        self._spread = ScoreSpread()
+        self._state = ScannerCalibration(standardisation={}, maxima={}, source=source, scale=scale)
+        self._spread = ScoreSpread(len(model.families))
         self._maxima: dict[str, list[float]] = {}
 
     def tune(self, cells: MaterialMap, declaration: Declaration) -> None:
         """Add a scan of the tuning set, on the working grid."""
-        self._spread.add(self._scores(cells, declaration), cells)
+        self._spread.add(self._scores(cells, declaration))
 
     def finish_tuning(self) -> None:
         """Fix location and scale; scans of the calibration set may follow.
@@ -128,7 +136,7 @@ class AlarmCalibrator:
 
     def add(self, cells: MaterialMap, declaration: Declaration) -> None:
         """Add a scan of the calibration set, on the working grid."""
-        scores = standardised(self._scores(cells, declaration), cells, self._state)
+        scores = standardised(self._scores(cells, declaration), self._state)
         for head, value in scan_maxima(scores).items():
             self._maxima[head].append(value)
 

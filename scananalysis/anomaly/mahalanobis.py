@@ -78,13 +78,15 @@ class MahalanobisModel(AnomalyModel):
         scored = load & usable(cells)[::STRIDE, ::STRIDE]
         if declared is None:
             nothing = np.full(family.shape, np.nan, np.float32)
-            return CellScores({DECLARED: nothing}, family, load)
+            return CellScores({DECLARED: nothing}, family, np.maximum(family, 0).astype(np.int16), load)
         air = families + NUISANCE.index("air")
         inner = np.isin(self._owner, [*declared, air])
         allowed = distance[inner].min(axis=0)
+        own = np.isin(self._owner, [*declared])
+        reference = self._owner[own][distance[own].argmin(axis=0)].astype(np.int16) if own.any() else np.maximum(family, 0)
         # Frame and posts overlap the rim of the load only; deep inside, what looks like a frame is an alarm.
         rim = load & ~ndimage.binary_erosion(load, np.ones((5, 5), bool), border_value=1)
         structure = distance[self._owner == families + NUISANCE.index("structure")].min(axis=0)
         allowed = np.where(rim, np.minimum(allowed, structure), allowed)
         smooth = np.asarray(cv2.boxFilter(np.sqrt(allowed), -1, (3, 3), borderType=cv2.BORDER_REFLECT), np.float32)
-        return CellScores({DECLARED: np.where(scored, smooth, np.float32(np.nan))}, family, load)
+        return CellScores({DECLARED: np.where(scored, smooth, np.float32(np.nan))}, family, reference, load)

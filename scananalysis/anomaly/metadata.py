@@ -20,7 +20,7 @@ class _Model(BaseModel):
 
 
 class Standardisation(_Model):
-    """Location and scale of a head's clean scores by band of areal density."""
+    """Location and scale of a head's highest clean scores, by family of the goods."""
 
     location: tuple[float, ...]
     scale: tuple[float, ...]
@@ -29,29 +29,28 @@ class Standardisation(_Model):
 class ScannerCalibration(_Model):
     """What clean scans of one scanner gave, one entry per head."""
 
-    areal_density_edges: tuple[float, ...] = Field(description="Inner edges of the density bands, g/cm²")
     standardisation: dict[str, Standardisation]
     maxima: dict[str, tuple[float, ...]] = Field(description="Highest standardised score of each clean scan")
     source: str = Field(description="Which scans: recipe, split, count, and whether simulated")
     scale: float = Field(gt=0, description="Areal density that counts as 1 in the network's planes, g/cm²")
 
     @model_validator(mode="after")
-    def _bands_fit(self) -> ScannerCalibration:
-        bands = len(self.areal_density_edges) + 1
+    def _fits(self) -> ScannerCalibration:
         for head, table in self.standardisation.items():
-            if len(table.location) != bands or len(table.scale) != bands:
-                raise ValueError(f"standardisation of {head} has not {bands} bands")
+            if len(table.location) != len(table.scale):
+                raise ValueError(
+                    f"standardisation of {head} has {len(table.location)} places and {len(table.scale)} scales"
+                )
             if min(table.scale) <= 0:
                 raise ValueError(f"standardisation of {head} has a scale that is not positive")
         if self.maxima and set(self.maxima) != set(self.standardisation):
             raise ValueError("maxima and standardisation name different heads")
         return self
 
-    def standardise(self, head: str, score: Any, areal_density: Any) -> Any:
-        """Return scores in units of their clean spread at the same density."""
+    def standardise(self, head: str, score: Any, family: Any) -> Any:
+        """Return scores in units of the spread of clean scans' highest scores among goods of the same family."""
         table = self.standardisation[head]
-        band = np.digitize(areal_density, self.areal_density_edges)
-        return (score - np.asarray(table.location)[band]) / np.asarray(table.scale)[band]
+        return (score - np.asarray(table.location)[family]) / np.asarray(table.scale)[family]
 
     def layer(self, head: str) -> ScanMaxima:
         """Return the conformal layer of a head."""

@@ -44,11 +44,14 @@ class CellScores:
         Raw score per head, NaN where nothing is scored.
     family : ndarray of int16, (y, x)
         Most likely family, −1 where none.
+    reference : ndarray of int16, (y, x)
+        Family whose clean scores a place is held against: the most likely of the declared ones, or of all without a declaration.
     load : ndarray of bool, (y, x)
     """
 
     score: dict[str, NDArray[np.float32]]
     family: NDArray[np.int16]
+    reference: NDArray[np.int16]
     load: NDArray[np.bool_]
 
 
@@ -135,7 +138,7 @@ class AnomalyModel(ABC):
         calibration = self.metadata.scanner(materials.scanner)
         cells, factors = working_map(materials, self.metadata.pitch_mm)
         scores = self.cell_scores(cells, self.declared_families(declaration), calibration)
-        standard = standardised(scores, cells, calibration)
+        standard = standardised(scores, calibration)
         heads = tuple(standard)
         p_cells = {head: calibration.layer(head).p_value(standard[head]) for head in heads}
         scan_p = {head: float(p.min()) for head, p in p_cells.items() if np.isfinite(standard[head]).any()}
@@ -167,11 +170,9 @@ class AnomalyModel(ABC):
         )
 
 
-def standardised(
-    scores: CellScores, cells: MaterialMap, calibration: ScannerCalibration
-) -> dict[str, NDArray[np.float32]]:
-    """Return each head's scores in units of their clean spread at the same areal density."""
-    density = np.nan_to_num(cells.areal_density[::STRIDE, ::STRIDE], nan=0.0)
+def standardised(scores: CellScores, calibration: ScannerCalibration) -> dict[str, NDArray[np.float32]]:
+    """Return each head's scores in units of the spread of clean scans' highest scores among the same goods."""
     return {
-        head: calibration.standardise(head, score, density).astype(np.float32) for head, score in scores.score.items()
+        head: calibration.standardise(head, score, scores.reference).astype(np.float32)
+        for head, score in scores.score.items()
     }

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 
 _CELLS_PER_CLASS = 120
+_TOWARDS_INSERT = 0.7
+"""Share of the crops of a scan with an insert that hold a part of it."""
 
 
 @dataclass(frozen=True)
@@ -154,8 +156,14 @@ class Crops:
         planes = np.load(f"{stem}.planes.npy", mmap_mode="r", allow_pickle=False)
         truth = np.load(f"{stem}.label.npy", mmap_mode="r", allow_pickle=False)
         height, width = self._size
-        top = 2 * int(rng.integers(max(1, (planes.shape[1] - height) // 2 + 1)))
-        left = 2 * int(rng.integers(max(1, (planes.shape[2] - width) // 2 + 1)))
+        rows_free, columns_free = (max(0, n - m) // 2 for n, m in zip(planes.shape[1:], self._size, strict=True))
+        top, left = int(rng.integers(rows_free + 1)), int(rng.integers(columns_free + 1))
+        if rng.random() < _TOWARDS_INSERT and (held := np.argwhere(truth[1])).size:
+            # Inserts cover few cells of few scans; a crop anywhere would seldom hold one.
+            row, column = held[rng.integers(len(held))]
+            top = int(np.clip(row - rng.integers(height // 2), 0, rows_free))
+            left = int(np.clip(column - rng.integers(width // 2), 0, columns_free))
+        top, left = 2 * top, 2 * left
         x = np.array(planes[:, top : top + height, left : left + width], np.float32)
         y = np.array(truth[:, top // 2 : (top + height) // 2, left // 2 : (left + width) // 2])
         rows, columns = height - x.shape[1], width - x.shape[2]

@@ -35,17 +35,17 @@ class Schedule:
         Highest learning rate of the one-cycle schedule.
     weight_decay : float
     insert_weight : float
-        Weight of a cell with an insert against one without, in the insert head's loss.
+        Weight of the insert head's loss, in which cells with and without an insert count alike.
     checkpoint_every : int
         Steps between checkpoints.
     threads : int
     seed : int
     """
 
-    steps: int = 1500
+    steps: int = 4000
     peak_rate: float = 4e-3
     weight_decay: float = 1e-4
-    insert_weight: float = 6.0
+    insert_weight: float = 1.0
     checkpoint_every: int = 100
     threads: int = 2
     seed: int = 0
@@ -57,6 +57,22 @@ def class_weights(counts: Any) -> torch.Tensor:
     weight = np.where(counts > 0, 1 / np.sqrt(np.maximum(counts, 1)), 0)
     weight = np.minimum(weight, 10 * np.median(weight[weight > 0]))
     return torch.tensor(weight / weight[weight > 0].mean(), dtype=torch.float32)
+
+
+def balanced_loss(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Return the binary cross-entropy in which cells with and without an insert count alike, however few hold one.
+
+    Examples
+    --------
+    >>> logits, wanted = torch.tensor([0.0, 0.0, 0.0, 4.0]), torch.tensor([0.0, 0.0, 0.0, 1.0])
+    >>> round(float(balanced_loss(logits, wanted)), 3)
+    0.347
+    """
+    each = nn.functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+    # A batch without any insert still teaches what none looks like; a floor keeps a single cell from shouting.
+    held = (each * wanted).sum() / wanted.sum().clamp(min=50.0)
+    empty = (each * (1 - wanted)).sum() / (1 - wanted).sum().clamp(min=1.0)
+    return (held + empty) / 2
 
 
 def learning_rate(schedule: Schedule, step: int) -> float:
@@ -114,7 +130,6 @@ def train(
     checkpoint = folder / "checkpoint.safetensors"
     start = _resume(checkpoint, network, optimiser) if checkpoint.is_file() else 0
     family_loss = nn.CrossEntropyLoss(weight=weights, ignore_index=IGNORE)
-    insert_loss = nn.BCEWithLogitsLoss(pos_weight=torch.tensor(schedule.insert_weight))
     network.train()
     with _log(folder / "log.csv", start).open("a", newline="") as stream:
         log = csv.writer(stream)
@@ -125,8 +140,8 @@ def train(
             planes, labels, inserts = (torch.from_numpy(np.ascontiguousarray(part)) for part in crops[step])
             logits = network(planes.to(memory_format=torch.channels_last))
             family = family_loss(logits[:, :-1], labels)
-            insert = insert_loss(logits[:, -1], inserts)
-            loss = family + insert
+            insert = balanced_loss(logits[:, -1], inserts)
+            loss = family + schedule.insert_weight * insert
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 5.0)
