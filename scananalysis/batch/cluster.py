@@ -77,6 +77,9 @@ def cluster(address: str | None, workers: int) -> Iterator[Client]:
         "distributed.worker.memory.terminate": False,
         # A worker that dies is not its shard's fault: what can end a process runs in the sandbox.
         "distributed.scheduler.allowed-failures": 1000,
+        # The scheduler's and the workers' web servers stay on the loopback address, and have nothing to show.
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
         "distributed.admin.low-level-log-length": 100,
         "distributed.admin.log-length": 100,
     }
@@ -86,7 +89,7 @@ def cluster(address: str | None, workers: int) -> Iterator[Client]:
             n_workers=workers,
             threads_per_worker=1,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             worker_dashboard_address=None,
             memory_limit=0,
             silence_logs=logging.CRITICAL,
