@@ -13,12 +13,15 @@ from scananalysis.cli import (
     commodities,
     convert,
     evaluate,
+    evidence,
     formats,
     info,
     inspect,
+    replay,
     scanners,
     simulate,
     train,
+    verify,
 )
 from scananalysis.cli.common import Definitions, use_definitions
 
@@ -52,8 +55,9 @@ def everything(
     use_definitions(definitions)
 
 
-for module in (inspect, info, convert, simulate, train, evaluate, scanners, formats, commodities):
+for module in (inspect, info, convert, simulate, train, evaluate, scanners, formats, commodities, verify, replay):
     app.command(name=module.NAME, epilog=module.EXAMPLE, no_args_is_help=module.NEEDS_ARGUMENTS)(module.command)
 
 app.add_typer(batch.app)
 app.add_typer(calibrate.app)
+app.add_typer(evidence.app)

@@ -81,6 +81,8 @@ def record(
     scored : (AnomalyMap or None, anomaly model)
         The anomaly map and the model that made it.
     """
+    from scananalysis.io.layout import layouts
+
     step = scan.provenance.find("io.read")
     reading = (
         {} if step is None else {name: _text(step.parameters.get(name)) for name in ("format", "layout", "scanner")}
@@ -92,7 +94,7 @@ def record(
         scan=_scan_files(scan_or_path, layout, digests),
         declaration=_file(declaration),
         calibration=_file(calibration),
-        layout=_file(layout) if layout is not None and Path(layout).is_file() else None,
+        layout=_file(layout) if layout is not None and layout not in layouts() else None,
         model=None if anomalies is None or model is None else _model(model),
         reading=reading,
         definitions_sha256=definitions_sha256(),

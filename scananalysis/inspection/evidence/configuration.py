@@ -1,0 +1,79 @@
+"""``data/configuration.json`` of a bundle: which file is what, and how they were used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from scananalysis.core import FormatError
+from scananalysis.inspection.evidence.files import bounded, safe_name
+from scananalysis.inspection.inputs import ModelRecord
+
+NAME = "data/configuration.json"
+MAX_BYTES = 4 << 20
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Placed(_Model):
+    """Names of the inputs inside the bundle."""
+
+    scan: list[str] = Field(min_length=1, description="One file, or one per energy")
+    declaration: str | None
+    calibration: str | None = Field(description="null: the references inside the scan")
+    layout: str | None
+    model: str | None = Field(description="Folder; null: nothing was scored")
+    definitions: str = Field(description="Folder")
+
+    def names(self) -> list[str]:
+        """Return all names."""
+        others = (self.declaration, self.calibration, self.layout, self.model, self.definitions)
+        return [*self.scan, *(name for name in others if name is not None)]
+
+
+class Configuration(_Model):
+    """Enough to run the inspection again."""
+
+    inputs: Placed
+    reading: dict[str, str | None] = Field(description="format, layout and scanner")
+    limits: dict[str, float]
+    model: ModelRecord | None
+    definitions_sha256: str
+    software: dict[str, str]
+
+
+def read_configuration(root: Path) -> Configuration:
+    """Read the configuration of a bundle.
+
+    Raises
+    ------
+    FormatError
+        Damaged, too large, or it names a file outside the bundle.
+    """
+    path = root / NAME
+    try:
+        found = Configuration.model_validate_json(bounded(path, MAX_BYTES, "a configuration", follow=False))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise FormatError(f"{where}: {first['msg']}", source=path, expected="a bundle's configuration") from None
+    for name in found.inputs.names():
+        inside(root, name)
+    return found
+
+
+def inside(root: Path, name: str) -> Path:
+    """Return the path of a name inside the bundle.
+
+    Raises
+    ------
+    FormatError
+        The name leads out of the bundle, by ``..``, as an absolute path or through a link.
+    """
+    path = root / name
+    if not safe_name(name) or not path.resolve().is_relative_to(root.resolve()):
+        raise FormatError(f"names {name[:80]!r}", source=root / NAME, expected="a file inside the bundle")
+    return path
