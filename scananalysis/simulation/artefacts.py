@@ -5,7 +5,7 @@ Everything works on (element, line) arrays of one channel; the scan passes in bl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ FWHM = float(2 * np.sqrt(2 * np.log(2)))
 """Full width at half maximum of a normal distribution over its standard deviation."""
 
 _KERNEL_ELEMENTS = 6
+_GLOW_LINES = 16
 
 
 class Scatter:
@@ -153,6 +154,7 @@ class Afterglow:
     share: Float32
     keep: Float32
     stored: Float32
+    _steps: dict[int, tuple[Float32, Float32, Float32, Float32]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, scanner: Scanner, before: Float32, *, on: bool) -> Afterglow:
@@ -167,12 +169,25 @@ class Afterglow:
         """Turn the next lines, (line, element), into (1 − Σ a) S(n) + Σ a q(n) in place, with q(n) = r q(n − 1) + (1 − r) S(n)."""
         if self.share.size == 0:
             return signal
-        total = np.float32(1 - self.share.sum(dtype=np.float64))
-        keep, fresh = self.keep[:, None], (self.share * (1 - self.keep))[:, None]
-        for n, line in enumerate(signal.copy()):
-            self.stored *= keep
-            self.stored += fresh * line
-            signal[n] *= total
-            for part in self.stored:
-                signal[n] += part
+        for first in range(0, len(signal), _GLOW_LINES):
+            part = signal[first : first + _GLOW_LINES]
+            response, decay, intake, keep = self._step(len(part))
+            stored = keep * self.stored + intake @ part
+            part[:] = response @ part + decay @ self.stored
+            self.stored = stored
         return signal
+
+    def _step(self, lines: int) -> tuple[Float32, Float32, Float32, Float32]:
+        """Return the recursion over some lines at once: what they make of themselves and of what is stored, and what is stored then."""
+        if lines not in self._steps:
+            keep = self.keep.astype(np.float64)
+            fresh = self.share * (1 - keep)
+            age = np.subtract.outer(np.arange(lines), np.arange(lines))
+            glow = (fresh * keep ** np.maximum(age, 0)[..., None]).sum(axis=-1) * (age >= 0)
+            response = (1 - self.share.sum(dtype=np.float64)) * np.eye(lines) + glow
+            decay = keep ** (np.arange(lines)[:, None] + 1)
+            intake = (fresh * keep ** np.arange(lines - 1, -1, -1)[:, None]).T
+            parts = (response, decay, intake, (keep**lines)[:, None])
+            a, b, c, d = (np.ascontiguousarray(part, np.float32) for part in parts)
+            self._steps[lines] = a, b, c, d
+        return self._steps[lines]

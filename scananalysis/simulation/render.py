@@ -17,7 +17,7 @@ from scananalysis.simulation.imperfections import Imperfections
 from scananalysis.simulation.pulses import draw_pulses, draw_travel
 from scananalysis.simulation.quadrature import effective_beam
 from scananalysis.simulation.rays import Rays
-from scananalysis.simulation.readout import Channel, Quanta, draw_elements, drop_lines
+from scananalysis.simulation.readout import Channel, Quanta, draw_elements, drop_lines, two_energies
 from scananalysis.simulation.scene import Scene
 from scananalysis.simulation.trace import Block, Traced, Tracer
 from scananalysis.simulation.truth import Truth
@@ -25,8 +25,7 @@ from scananalysis.simulation.truth import Truth
 Float32 = NDArray[np.float32]
 
 _FEW_QUANTA = 50.0
-_GROUPS = 3
-_BLOCK_LINES = 96
+_BLOCK_LINES = 128
 _CHUNK_PIXELS = 12_288
 
 __all__ = ["Imperfections", "Simulated", "render"]
@@ -205,9 +204,8 @@ class _View:
         self._weights = np.ascontiguousarray(weights.T.astype(np.float32))[:, :, None]
         worth = few.response_square / few.response
         self._moments = np.stack([np.ones_like(worth), worth]).astype(np.float32)
-        groups = np.array_split(np.argsort(worth), min(_GROUPS, worth.size))
-        members = np.stack([np.isin(np.arange(worth.size), group) for group in groups])
-        self._groups = np.concatenate([members, members * worth]).astype(np.float32)
+        # Signal in a bin, times these: number of quanta, energy, square and cube of the energy that they deposit.
+        self._powers = (worth ** np.arange(-1, 3)[:, None]).astype(np.float32)
         self._scatter = Scatter(scanner) if _scatters(scanner, flaws) else None
 
     def signal(self, at: slice) -> _Signal:
@@ -222,34 +220,33 @@ class _View:
         reach = self._kernels[0].size // 2
         rows = slice(max(block.rows.start - reach, 0), min(block.rows.stop + reach, mean.shape[0]))
         wide = [np.repeat(part[rows], lines + 2 * halo, axis=1) for part in self._open]
-        few = self._attenuate(block, wide[0], wide[1], rows.start)
+        few, moments = self._attenuate(block, wide[0], wide[1], rows.start)
         core = wide[0][:, halo : halo + lines]
         np.divide(core, self._open[0][rows], out=transmission[rows])
         if any(kernel.size > 1 for kernel in self._kernels):
-            clean = core.reshape(-1)[few.at] if few is not None else None
+            clean = core.reshape(-1)[few]
             wide = [blur(part, *self._kernels) for part in wide]
-            if few is not None and clean is not None:
-                few = Quanta(few.at, few.number * (wide[0].reshape(-1)[few.at] / clean), few.worth)
+            moments *= wide[0].reshape(-1)[few] / clean
         mean[rows], square[rows] = wide
-        if few is not None:
-            few = Quanta(few.at + rows.start * lines, few.number, few.worth)
+        few += rows.start * lines
         scatter = None
         if self._scatter is not None:
             scatter = self._scatter.of(mean, self._open[0])
             worth = self._open[1] / self._open[0]
             mean += scatter
             square += scatter * worth
-            if few is not None:
-                row = few.at // lines
-                more = (scatter.reshape(-1)[few.at] / worth[row, 0])[None]
-                few = Quanta(few.at, np.concatenate([few.number, more]), np.concatenate([few.worth, worth[row].T]))
+            own = worth[few // lines, 0]
+            moments += scatter.reshape(-1)[few] * own ** np.arange(-1, 3)[:, None]
             scatter /= self._open[0]
-        return _Signal(mean, square, few, transmission, scatter, block)
+        quanta = two_energies(few, moments) if few.size else None
+        return _Signal(mean, square, quanta, transmission, scatter, block)
 
-    def _attenuate(self, block: Block, mean: Float32, square: Float32, top: int) -> Quanta | None:
-        """Write mean and variance behind a block's matter; return its pixels with few quanta, counted without the halo.
+    def _attenuate(
+        self, block: Block, mean: Float32, square: Float32, top: int
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Write mean and variance behind a block's matter; return pixels with few quanta, and the moments of their energy.
 
-        ``top`` is the element with which ``mean`` and ``square`` begin.
+        ``top`` is the element with which ``mean`` and ``square`` begin; pixels are counted without the halo.
         """
         mu = np.ascontiguousarray(-self._mu[list(block.matter)].T)
         width, halo = mean.shape[1], self.halo
@@ -270,14 +267,8 @@ class _View:
                 at = np.flatnonzero(inner[0] ** 2 < _FEW_QUANTA * inner[1])
                 if at.size:
                     row, column = np.divmod(at, lines)
-                    members = self._groups @ survive[:, row * width + column + halo]
+                    members = self._powers @ survive[:, row * width + column + halo]
                     found.append((at + (first - top) * lines, members))
         if not found:
-            return None
-        at = np.concatenate([a for a, _ in found])
-        energy, energy_square = np.split(np.concatenate([g for _, g in found], axis=1), 2)
-        # A group of energies deposits v with n quanta such that mean and mean square come out.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            worth = np.where(energy > 0, energy_square / energy, 0)
-            number = np.where(worth > 0, energy / worth, 0)
-        return Quanta(at, number, worth)
+            return np.zeros(0, np.intp), np.zeros((4, 0))
+        return np.concatenate([a for a, _ in found]), np.concatenate([m for _, m in found], axis=1).astype(np.float64)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import zoom
 
+from scananalysis.simulation.plain import PlainPieces, PlainView
 from scananalysis.simulation.rays import Cut, Rays, common, path, union_path
 from scananalysis.simulation.scene import Layers, Matter, Piece, Scene
 from scananalysis.simulation.solids import cuts
@@ -54,39 +54,38 @@ class Tracer:
         for piece in scene.pieces:
             slots.setdefault(piece.matter, len(slots))
         self.matter = tuple(slots)
-        # What is the same for every line serves both channels of an interlaced scanner.
-        self._slope: NDArray[np.float64] | None = None
-        self._profiles: dict[int, _Profile] = {}
-        bounds = self._bounds = np.array([piece.solid.bounds for piece in scene.pieces]).reshape(-1, 6)
+        bounds = np.array([piece.solid.bounds for piece in scene.pieces]).reshape(-1, 6)
         displacing = [i for i, piece in enumerate(scene.pieces) if piece.displaces]
-        self._pieces = tuple(
+        ready = [
             _Ready(
                 piece,
-                i,
                 slots[piece.matter],
                 _grain_field(piece, np.random.default_rng([seed, i])) if piece.grain > _LEAST_GRAIN else None,
                 tuple(j for j in displacing if j > i and _touch(bounds[i], bounds[j])),
             )
             for i, piece in enumerate(scene.pieces)
-        )
+        ]
+        plain = [each for each in ready if each.plain]
+        self._plain = PlainPieces([e.piece for e in plain], [e.slot for e in plain], [e.grain for e in plain])
+        self._others = {i: each for i, each in enumerate(ready) if not each.plain}
+        self._takers = {j: ready[j] for each in self._others.values() for j in each.takers}
 
     def over(self, rays: Rays) -> Traced:
         """Return the scene as it is seen by some rays."""
-        if self._slope is None or not np.array_equal(self._slope, rays.slope):
-            self._slope, self._profiles = rays.slope, {}
-        pitch = rays.line_pitch_mm / 2
-        first = np.searchsorted(rays.x_mm, self._bounds[:, 0] - pitch, side="right")
-        last = np.maximum(np.searchsorted(rays.x_mm, self._bounds[:, 1] + pitch, side="left"), first)
-        spans = np.stack([first, last], axis=1)
-        views = [
-            _View(ready, rays, self._profiles, (a, b))
-            for ready, (a, b) in zip(self._pieces, spans.tolist(), strict=True)
-        ]
-        return Traced(views, spans)
+        views = {i: _View(ready, rays) for i, ready in (self._others | self._takers).items()}
+        return Traced(self._plain.over(rays), [views[i] for i in self._others], views)
 
 
 def _touch(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
     return bool(np.all(np.maximum(a[::2], b[::2]) < np.minimum(a[1::2], b[1::2])))
+
+
+@lru_cache(maxsize=512)
+def _finer(count: int) -> NDArray[np.float64]:
+    """Return what interpolates linearly from some points to four times as many, (4 n, n)."""
+    at = np.linspace(0, count - 1, 4 * count)
+    weight: NDArray[np.float64] = np.maximum(1 - np.abs(at[:, None] - np.arange(count)), 0)
+    return weight
 
 
 def _grain_field(piece: Piece, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -96,20 +95,26 @@ def _grain_field(piece: Piece, rng: np.random.Generator) -> NDArray[np.float32]:
     """
     x0, x1, y0, y1, _, _ = piece.solid.bounds
     cells = max(2, round((y1 - y0) / piece.grain_mm)), max(2, round((x1 - x0) / piece.grain_mm))
-    fine = zoom(rng.standard_normal(cells), (4, 4), order=1)
+    rows, columns = (_finer(n) for n in cells)
+    fine = rows @ rng.standard_normal(cells) @ columns.T
     factor: NDArray[np.float32] = np.maximum(1 + piece.grain * fine, 0.05).astype(np.float32)
     return factor
 
 
 @dataclass(frozen=True, eq=False)
 class _Ready:
-    """A piece with its index, its slot, its grain and the indices of later pieces that may take matter from it."""
+    """A piece with its slot, its grain and the indices of later pieces that may take matter from it."""
 
     piece: Piece
-    index: int
     slot: int
     grain: NDArray[np.float32] | None
     takers: tuple[int, ...]
+
+    @property
+    def plain(self) -> bool:
+        """Whether every line sees the same of it, and nothing takes anything away: most pieces."""
+        alike = bool(getattr(self.piece.solid, "separable", False))
+        return alike and not self.takers and self.piece.matter.kind != "hidden"
 
 
 class Traced:
@@ -117,36 +122,32 @@ class Traced:
 
     Parameters
     ----------
-    views : list
-        Of the pieces, from `Tracer.over`.
-    spans : ndarray of intp, (piece, 2)
-        First line that may meet each piece, and the one after the last.
+    plain : PlainView
+    others : list
+        Views of the pieces that are not plain.
+    views : dict
+        Of these and of what displaces them, by index of the piece.
     """
 
-    def __init__(self, views: list[_View], spans: NDArray[np.intp]) -> None:
-        self._views = views
-        self._spans = spans
+    def __init__(self, plain: PlainView, others: list[_View], views: dict[int, _View]) -> None:
+        self._plain, self._others, self._views = plain, others, views
 
     def block(self, first: int, stop: int) -> Block:
         """Trace lines ``first`` to ``stop``."""
-        present = np.flatnonzero((self._spans[:, 0] < stop) & (self._spans[:, 1] > first))
-        views = [self._views[i] for i in present]
-        views = [view for view in views if view.rows.stop > view.rows.start]
-        if not views:
+        plain = self._plain.present(first, stop)
+        others = [view for view in self._others if view.meets(first, stop)]
+        reach = [self._plain.rows(i) for i in plain] + [(view.rows.start, view.rows.stop) for view in others]
+        if not reach:
             return Block((), np.zeros((0, 0, stop - first), np.float32), slice(0, 0), None)
-        rows = slice(min(v.rows.start for v in views), max(v.rows.stop for v in views))
-        found = sorted({view.ready.slot for view in views})
+        rows = slice(min(y for y, _ in reach), max(y for _, y in reach))
+        found = sorted({self._plain.slot(i) for i in plain} | {view.ready.slot for view in others})
         place = {slot: i for i, slot in enumerate(found)}
         shape = (rows.stop - rows.start, stop - first)
         density = np.zeros((len(found), *shape), np.float32)
+        for i in plain:
+            self._plain.add(i, (first, stop), density[place[self._plain.slot(i)]], rows.start)
         hidden: NDArray[np.float32] | None = None
-        for view in views:
-            if view.plain:
-                y, x, added = view.plain_density(first, stop)
-                density[
-                    place[view.ready.slot], y.start - rows.start : y.stop - rows.start, x.start - first : x.stop - first
-                ] += added
-                continue
+        for view in others:
             takers = [self._views[j] for j in view.ready.takers]
             for cut, inside in view.paths(first, stop, takers):
                 y, x = cut.rows, cut.columns
@@ -161,23 +162,25 @@ class Traced:
 
 
 class _View:
-    """A piece as it is seen by the rays of a scan."""
+    """A piece that is not plain, as it is seen by the rays of a scan."""
 
-    def __init__(self, ready: _Ready, rays: Rays, profiles: dict[int, _Profile], span: tuple[int, int]) -> None:
-        self.ready, self.rays, self.span = ready, rays, span
-        solid = ready.piece.solid
-        self._profile: _Profile | None = None
-        if getattr(solid, "separable", False):
-            self._profile = profiles.get(ready.index)
-            if self._profile is None:
-                (cut,) = cuts(solid, rays)
-                along = path(replace(cut, coverage=np.ones((1, 1))), rays)
-                self._profile = profiles[ready.index] = _Profile(cut, along)
-            self.rows = self._profile.cut.rows
-        else:
-            self.rows = rays.rows(*solid.bounds[2:])
-        # Most pieces: every line sees the same of them, and nothing takes anything away.
-        self.plain = self._profile is not None and not ready.takers and ready.piece.matter.kind != "hidden"
+    def __init__(self, ready: _Ready, rays: Rays) -> None:
+        self.ready, self.rays = ready, rays
+        x0, x1, *rest = ready.piece.solid.bounds
+        self.rows, columns = rays.rows(*rest), rays.columns(x0, x1)
+        self.span = (columns.start, columns.stop)
+
+    def meets(self, first: int, stop: int) -> bool:
+        """Return whether some lines may meet it."""
+        return bool(self.span[0] < stop and self.span[1] > first and self.rows.stop > self.rows.start)
+
+    @cached_property
+    def _whole(self) -> Cut | None:
+        """The cut by all lines, where it is the same in each of them but for its coverage."""
+        if not getattr(self.ready.piece.solid, "separable", False):
+            return None
+        (cut,) = cuts(self.ready.piece.solid, self.rays)
+        return cut
 
     @cached_property
     def _grain_rows(self) -> NDArray[np.intp]:
@@ -188,27 +191,6 @@ class _View:
         last = field.shape[0] - 1
         row: NDArray[np.intp] = np.clip((height - y0) / (y1 - y0) * last, 0, last).astype(np.intp)
         return row
-
-    @cached_property
-    def _coverage(self) -> NDArray[np.float64]:
-        """Share of each of the piece's lines, (1, line)."""
-        x0, x1 = self.ready.piece.solid.bounds[:2]
-        return self.rays.coverage(x0, x1, slice(*self.span))[None]
-
-    @cached_property
-    def _across(self) -> NDArray[np.float32]:
-        """Coverage times what turns mm of path into g/cm², (1, line)."""
-        return self._coverage.astype(np.float32) * self._factor
-
-    def plain_density(self, first: int, stop: int) -> tuple[slice, slice, NDArray[np.float32]]:
-        """Return rows, columns and areal density of a piece that is `plain`."""
-        assert self._profile is not None  # noqa: S101 - what is plain has one
-        columns = slice(max(self.span[0], first), min(self.span[1], stop))
-        own = slice(columns.start - self.span[0], columns.stop - self.span[0])
-        density = self._profile.along * self._across[:, own]
-        if self.ready.grain is not None:
-            density *= self.ready.grain[:, self._grain_columns[own]][self._grain_rows]
-        return self.rows, columns, density
 
     @cached_property
     def _factor(self) -> NDArray[np.float32]:
@@ -234,9 +216,10 @@ class _View:
         columns = slice(max(self.span[0], first), min(self.span[1], stop))
         if columns.start >= columns.stop:
             return ()
-        if self._profile is not None:
-            coverage = self._coverage[:, columns.start - self.span[0] : columns.stop - self.span[0]]
-            return (replace(self._profile.cut, columns=columns, coverage=coverage),)
+        whole = self._whole
+        if whole is not None:
+            coverage = whole.coverage[:, columns.start - self.span[0] : columns.stop - self.span[0]]
+            return (replace(whole, columns=columns, coverage=coverage),)
         part = replace(self.rays, x_mm=self.rays.x_mm[first:stop])
         return tuple(
             replace(cut, columns=slice(cut.columns.start + first, cut.columns.stop + first))
@@ -249,8 +232,7 @@ class _View:
         found = []
         lost = [cut for taker in takers for cut in taker.cut(first, stop)]
         for cut in self.cut(first, stop):
-            profile = self._profile
-            inside = path(cut, self.rays) if profile is None else profile.along * cut.coverage.astype(np.float32)
+            inside = path(cut, self.rays)
             shared = [both for other in lost if (both := common(cut, other)) is not None]
             if shared:
                 y, x, gone = union_path(shared, self.rays)
@@ -268,14 +250,6 @@ class _View:
             rows = self._grain_rows[cut.rows.start - self.rows.start : cut.rows.stop - self.rows.start]
             inside *= self.ready.grain[:, self._grain_columns[columns]][rows]
         return inside
-
-
-@dataclass(frozen=True, eq=False)
-class _Profile:
-    """The cut of a solid that every line sees alike, and its path by element, (element, 1), mm."""
-
-    cut: Cut
-    along: NDArray[np.float32]
 
 
 def _ripple(x: NDArray[np.float64], period: float, amplitude: float) -> NDArray[np.float32]:
