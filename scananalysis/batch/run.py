@@ -160,7 +160,7 @@ def _make(store: Store) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
-_OWN = frozenset({".lock", "plan.parquet"})
+_OWN = frozenset({".lock", "plan.parquet", "log.jsonl"})
 """What a run may have left that was killed before it wrote its head."""
 
 
