@@ -1,6 +1,10 @@
 import dataclasses
+import json
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -126,3 +130,28 @@ def test_a_set_that_does_not_fit_is_refused_before_the_first_line(scan, used, tm
     with pytest.raises(CalibrationError, match="one until 2020"):
         sa.stream(SCANNER, late)
     assert sa.stream(SCANNER, late, moment=datetime(2019, 1, 1, tzinfo=UTC)).lines_done == 0
+
+
+def test_the_benchmark_measures_both_streams_and_holds_them_against_the_whole_scan():
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "benchmarks.tasks.streaming",
+            "--scanner",
+            "gamma-co60",
+            "--lines",
+            "300",
+            "--no-record",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[3],
+    )
+    found = json.loads(done.stdout)
+    for name in ("calibration", "materials"):
+        assert [each["block_lines"] for each in found[name]] == [1, 8, 64, 256]
+        for each in found[name]:
+            assert 0 < each["latency_ms"]["median"] <= each["latency_ms"]["largest"]
+            assert each["lines_per_s"] > 0
