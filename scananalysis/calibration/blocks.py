@@ -222,7 +222,7 @@ def _see(plan: ChannelPlan, lines: Lines, signal: Float32, changes: dict[str, Fl
         # A bad element must not pass its reading on.
         fill(plan.repair, transmission)
     if plan.unmixing is not None:
-        transmission = np.ascontiguousarray(remove_crosstalk(plan.unmixing, transmission))
+        transmission = remove_crosstalk(plan.unmixing, transmission)
         if "crosstalk" in uncertain:
             sharper = second_difference(transmission)
             sharper *= np.float32(-uncertain["crosstalk"] * plan.unmixing.share)

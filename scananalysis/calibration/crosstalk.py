@@ -26,18 +26,28 @@ class Unmixing:
     share : float
         x.
     kernel : ndarray of float32, (2 reach + 1,)
+    level, inverse_profile : ndarray of float32, (element,)
+        Open beam with crosstalk, and one over that without.
     """
 
     share: float
     kernel: Float32
+    level: Float32
+    inverse_profile: Float32
 
     @classmethod
-    def of(cls, share: float) -> Unmixing | None:
+    def of(cls, share: float, profile: NDArray[np.float64]) -> Unmixing | None:
         """Return the inverse, or None where there is no crosstalk.
+
+        Parameters
+        ----------
+        share : float
+        profile : ndarray of float64, (element,)
+            Open beam along the array, any unit.
 
         Examples
         --------
-        >>> Unmixing.of(0.01).kernel[4:6].round(4)
+        >>> Unmixing.of(0.01, np.ones(9)).kernel[4:6].round(4)
         array([-0.0104,  1.0206], dtype=float32)
         """
         if share == 0:
@@ -46,7 +56,9 @@ class Unmixing:
         ratio = (1 - 2 * share - root) / (2 * share)
         reach = int(np.ceil(np.log(_SMALLEST) / np.log(ratio)))
         kernel = (-ratio) ** np.abs(np.arange(-reach, reach + 1)) / root
-        return cls(share, kernel.astype(np.float32))
+        around = np.pad(profile, 1)
+        level = (1 - 2 * share) * profile + share * (around[:-2] + around[2:])
+        return cls(share, kernel.astype(np.float32), level.astype(np.float32), (1 / profile).astype(np.float32))
 
     @property
     def noise_gain(self) -> float:
@@ -59,10 +71,15 @@ class Unmixing:
 
         Examples
         --------
-        >>> round(Unmixing.of(0.01).smoothing, 4)
+        >>> round(Unmixing.of(0.01, np.ones(9)).smoothing, 4)
         0.9606
         """
-        return (1 - 2 * self.share) ** 2 + 2 * self.share**2
+        return smoothing(self.share)
+
+
+def smoothing(share: float) -> float:
+    """Return the variance of quantum noise with crosstalk over that without it."""
+    return (1 - 2 * share) ** 2 + 2 * share**2
 
 
 def remove_crosstalk(unmixing: Unmixing, transmission: Float32) -> Float32:
@@ -77,7 +94,7 @@ def remove_crosstalk(unmixing: Unmixing, transmission: Float32) -> Float32:
     Examples
     --------
     >>> seen = np.array([[1.0, 0.91, 0.19, 0.1, 0.1]], np.float32)
-    >>> remove_crosstalk(Unmixing.of(0.1), seen).round(5)
+    >>> remove_crosstalk(Unmixing.of(0.1, np.ones(5)), seen).round(5)
     array([[1. , 1. , 0.1, 0.1, 0.1]], dtype=float32)
     """
     import cv2
@@ -86,10 +103,7 @@ def remove_crosstalk(unmixing: Unmixing, transmission: Float32) -> Float32:
     reach = unmixing.kernel.size // 2
     wide = np.empty((lines, elements + 2 * reach), np.float32)
     inner = wide[:, reach : reach + elements]
-    np.copyto(inner, transmission)
-    # The open beam lost x at either end, so relative to it the signal there stands too high.
-    inner[:, 0] *= np.float32(1 - unmixing.share)
-    inner[:, -1] *= np.float32(1 - unmixing.share)
+    np.multiply(transmission, unmixing.level, out=inner)
     for columns in (np.arange(reach), np.arange(reach + elements, 2 * reach + elements)):
         # Images: S(−1) = S(E) = 0 and odd about both, with period 2 (E + 1).
         place = (columns - reach + 1) % (2 * (elements + 1))
@@ -99,7 +113,8 @@ def remove_crosstalk(unmixing: Unmixing, transmission: Float32) -> Float32:
         wide[:, columns] = inner[:, np.clip(source, 0, elements - 1)] * sign.astype(np.float32)
     one = np.ones(1, np.float32)
     found = cv2.sepFilter2D(wide, cv2.CV_32F, unmixing.kernel, one, borderType=cv2.BORDER_CONSTANT)
-    return np.asarray(found, np.float32).reshape(wide.shape)[:, reach : reach + elements]
+    direct = np.asarray(found, np.float32).reshape(wide.shape)[:, reach : reach + elements]
+    return np.multiply(direct, unmixing.inverse_profile)
 
 
 def second_difference(transmission: Float32) -> Float32:

@@ -122,25 +122,13 @@ def open_beam(
     )
 
 
-def smooth_profile(gain: Float64) -> Float64:
-    """Return the beam's smooth profile along the array, (channel, element), from every element's open-beam signal.
-
-    Examples
-    --------
-    >>> smooth_profile(np.array([[5.0, 5.0, 9.0, 5.0, 5.0]]))
-    array([[5., 5., 5., 5., 5.]])
-    """
-    size = (1, min(SMOOTH_ELEMENTS, gain.shape[1]))
-    found: Float64 = median_filter(gain, size, mode="mirror")
-    return found
-
-
 def quantum_of_elements(quantum: Float64, gain: Float64) -> Float64:
     """Return the worth of a quantum for every element, (channel, element), counts.
 
     It follows the element's gain against the smooth profile of the beam.
     """
-    smooth = smooth_profile(gain)
+    size = (1, min(SMOOTH_ELEMENTS, gain.shape[1]))
+    smooth = median_filter(gain, size, mode="mirror")
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.where((smooth > 0) & (gain > 0), gain / smooth, 1.0)
     found: Float64 = quantum[:, None] * relative

@@ -13,7 +13,7 @@ from scananalysis.calibration.blocks import ChannelPlan
 from scananalysis.calibration.corrections import Corrections
 from scananalysis.calibration.crosstalk import Unmixing
 from scananalysis.calibration.defects import find_defects, plan_repair
-from scananalysis.calibration.gain import quantum_of_elements, smooth_profile
+from scananalysis.calibration.gain import quantum_of_elements
 from scananalysis.calibration.noise import growth_polynomial, nominal_quantum
 from scananalysis.calibration.scatter import Scatter
 from scananalysis.core import CalibrationError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from scananalysis.calibration.references import Calibration
     from scananalysis.core import RawScan
     from scananalysis.detectors import Scanner
+    from scananalysis.physics import Beam
 
 Float64 = NDArray[np.float64]
 
@@ -92,7 +93,6 @@ def plans_of(
     """
     corrections = Corrections.of(scanner, recipe)
     used.check_corrections(corrections)
-    profile = smooth_profile(used.gain)
     full_scale = scanner.readout.full_scale_counts
     flags = find_defects(used, recipe.defects)
     channels = len(used.offset)
@@ -103,7 +103,13 @@ def plans_of(
         gain = used.gain[c] if recipe.gain.enabled else np.full_like(used.gain[c], np.median(used.gain[c]))
         offset = used.offset[c] if recipe.offset.enabled else np.zeros_like(used.offset[c])
         element = _Element(
-            offset, used.offset_sigma[c], used.dark_noise[c], gain, used.gain_sigma[c], quantum[c], profile[c]
+            offset,
+            used.offset_sigma[c],
+            used.dark_noise[c],
+            gain,
+            used.gain_sigma[c],
+            quantum[c],
+            _profile(scanner, beam),
         )
         # Quanta or electronics make two equal lines all but impossible; without either they may be the load.
         noise = np.median(used.dark_noise[c] ** 2 + 0.01 * used.quantum[c] * used.gain[c])
@@ -135,7 +141,7 @@ def _plan(
     inverse = np.where(lit, 1 / np.where(lit, element.gain, 1), 0)
     repair = plan_repair(flags)
     glow = Afterglow.of(corrections.afterglow_share, corrections.afterglow_lines)
-    unmixing = Unmixing.of(corrections.crosstalk)
+    unmixing = Unmixing.of(corrections.crosstalk, element.profile)
     # Quanta cross over with the signal and come back with it; the noise of the electronics is sharpened.
     quantum = element.quantum / (unmixing.smoothing if unmixing else 1.0)
     sharpened = float(np.sqrt((glow.noise_gain if glow else 1.0) * (unmixing.noise_gain if unmixing else 1.0)))
@@ -170,15 +176,19 @@ def _plan(
         readout_scale=corrections.full_scale,
         afterglow=glow,
         unmixing=unmixing,
-        scatter=Scatter.of(corrections.scatter_share, corrections.scatter_elements, _positive(element.profile)),
+        scatter=Scatter.of(corrections.scatter_share, corrections.scatter_elements, element.profile),
         uncertain=dict(corrections.sigma),
     )
 
 
-def _positive(profile: Float64) -> Float64:
-    """Return a profile without gaps: a long run of dead elements scatters like the array's median."""
-    middle = np.median(profile)
-    found: Float64 = np.where(profile > 0.01 * middle, profile, middle)
+def _profile(scanner: Scanner, beam: Beam) -> Float64:
+    """Return the open beam along the array, (element,), any unit: spectrum and response by fan angle, distance and obliquity.
+
+    The scanner's nominal figures: an element's own gain stands in the way of measuring it, and only its slope matters.
+    """
+    angle = scanner.fan_angle_rad.astype(np.float64)
+    found: Float64 = (beam.photons(angle) @ beam.response) * np.cos(angle) ** 3
+    found /= found.mean()
     return found
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from scananalysis.calibration.afterglow import Afterglow
 from scananalysis.calibration.corrections import Corrections
-from scananalysis.calibration.crosstalk import Unmixing
+from scananalysis.calibration.crosstalk import smoothing
 from scananalysis.calibration.gain import open_beam
 from scananalysis.calibration.linearity import linearise
 from scananalysis.calibration.noise import nominal_quantum
@@ -153,10 +153,8 @@ class Calibration:
         quantum = level.quantum
         if np.all(level.quantum > 0) and not measured.all():
             nominal = [nominal_quantum(scan.scanner, c, typical[c], scan.binning) for c in range(len(typical))]
-            unmixing = Unmixing.of(corrections.crosstalk)
             # As it would be measured: with the crosstalk that the plan of a scan takes off again.
-            smoothing = unmixing.smoothing if unmixing else 1.0
-            quantum = np.where(measured, level.quantum, np.array(nominal) * smoothing)
+            quantum = np.where(measured, level.quantum, np.array(nominal) * smoothing(corrections.crosstalk))
         return cls(
             scan.scanner,
             scan.binning,

@@ -85,26 +85,29 @@ def scattered(scatter: Scatter, transmission: Float32) -> Float32:
     """
     import cv2
 
-    lines, elements = len(transmission), scatter.inverse_profile.size
+    elements = scatter.inverse_profile.size
     potential = np.maximum(transmission, _TINY)
     np.minimum(potential, np.float32(1), out=potential)
     logarithm = np.asarray(cv2.log(potential), np.float32).reshape(potential.shape)
     potential *= logarithm
-    groups = np.add.reduceat(potential, np.arange(0, elements, scatter.group), axis=1)
+    groups: Float32 = np.add.reduceat(potential, np.arange(0, elements, scatter.group), axis=1)
     groups *= -scatter.profile
     one = np.ones(1, np.float32)
     spread = cv2.sepFilter2D(groups, cv2.CV_32F, scatter.kernel, one, borderType=cv2.BORDER_CONSTANT)
     spread = np.asarray(spread, np.float32).reshape(groups.shape)
     if scatter.group > 1:
         # Linear between the middles of the groups, and on beyond the outermost.
-        wide = np.empty((lines, groups.shape[1] + 2), np.float32)
-        wide[:, 1:-1] = spread
-        second = min(1, groups.shape[1] - 1)
-        wide[:, 0] = 2 * spread[:, 0] - spread[:, second]
-        wide[:, -1] = 2 * spread[:, -1] - spread[:, -1 - second]
-        size = (wide.shape[1] * scatter.group, lines)
-        fine = np.asarray(cv2.resize(wide, size, interpolation=cv2.INTER_LINEAR), np.float32)
-        spread = fine.reshape(lines, -1)[:, scatter.group : scatter.group + elements]
+        step: Float32 = np.diff(spread, axis=1)
+        ends = step[:, :1], step[:, -1:]
+        if groups.size == len(groups):
+            ends = (np.zeros((len(groups), 1), np.float32),) * 2
+        left, right = np.concatenate([ends[0], step], axis=1), np.concatenate([step, ends[1]], axis=1)
+        fine = np.empty((*groups.shape, scatter.group), np.float32)
+        for j in range(scatter.group):
+            place = np.float32((j - (scatter.group - 1) / 2) / scatter.group)
+            np.multiply(left if place < 0 else right, place, out=fine[:, :, j])
+            fine[:, :, j] += spread
+        spread = fine.reshape(len(fine), -1)[:, :elements]
     return spread * scatter.inverse_profile
 
 
