@@ -73,7 +73,11 @@ class ScoreSpread:
         tables = {}
         for head, found in self._maxima.items():
             if len(found) < _LEAST_LOADS:
-                raise ModelError(f"{len(found)} scored loads in clean scans", expected=f"at least {_LEAST_LOADS}")
+                raise ModelError(
+                    f"{len(found)} loads in clean scans that the model takes for goods",
+                    expected=f"at least {_LEAST_LOADS}",
+                    remedy="give more clean scans, or train the model longer",
+                )
             family, highest = np.array([f for f, _ in found]), np.array([value for _, value in found])
             location, scale = (np.full(self.families, value) for value in _middle_and_spread(highest))
             for each in range(self.families):

@@ -83,7 +83,9 @@ class MahalanobisModel(AnomalyModel):
         inner = np.isin(self._owner, [*declared, air])
         allowed = distance[inner].min(axis=0)
         own = np.isin(self._owner, [*declared])
-        reference = self._owner[own][distance[own].argmin(axis=0)].astype(np.int16) if own.any() else np.maximum(family, 0)
+        reference = (
+            self._owner[own][distance[own].argmin(axis=0)].astype(np.int16) if own.any() else np.maximum(family, 0)
+        )
         # Frame and posts overlap the rim of the load only; deep inside, what looks like a frame is an alarm.
         rim = load & ~ndimage.binary_erosion(load, np.ones((5, 5), bool), border_value=1)
         structure = distance[self._owner == families + NUISANCE.index("structure")].min(axis=0)

@@ -84,8 +84,10 @@ class Metadata(_Model):
         except KeyError:
             raise ModelError(
                 f"model {self.name} has no clean scans of scanner {name}",
-                expected=f"one of {', '.join(sorted(self.calibration))}",
-                remedy="calibrate the model on clean scans of this scanner",
+                expected=f"one of {', '.join(sorted(self.calibration))}"
+                if self.calibration
+                else "some: the model was never calibrated",
+                remedy="calibrate the model on clean scans of this scanner with 'scananalysis calibrate alarms'",
             ) from None
 
 

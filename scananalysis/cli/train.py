@@ -33,7 +33,10 @@ def command(
     clean: Annotated[
         int,
         typer.Option(
-            "--clean", min=20, metavar="N", help="Clean scans per scanner that calibrate false alarms; 1 % needs 99."
+            "--clean",
+            min=0,
+            metavar="N",
+            help="Clean scans per scanner that calibrate false alarms; 1 % with two heads needs 199, 0 leaves that for later.",
         ),
     ] = 300,
     scanner: Annotated[
@@ -66,7 +69,7 @@ def command(
         examples=examples,
         schedule=Schedule(steps=steps, seed=seed),
         tune=tune,
-        clean=dict.fromkeys(names, clean),
+        clean=dict.fromkeys(names, clean) if clean else {},
     )
     with output.progress() as progress:
         folders = build(

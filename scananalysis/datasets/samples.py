@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from scananalysis.core import ConfigurationError
 from scananalysis.detectors import scanner as find_scanner
 from scananalysis.simulation import NOT_IN_PARCELS, Simulated, container_scene, render
 
 if TYPE_CHECKING:
     from scananalysis.core import Declaration
-    from scananalysis.datasets.recipe import Recipe
+    from scananalysis.datasets.recipe import Recipe, ScannerShare
 
 
 class Sample(NamedTuple):
@@ -56,13 +57,18 @@ def sample(recipe: Recipe, split: str, index: int, *, fraud: str | None = None, 
     Returns
     -------
     Sample
+
+    Raises
+    ------
+    ConfigurationError
+        The recipe has no such split or scanner, or the scanner's loads cannot hold the fraud.
     """
     part = recipe.split(split)
     rng = np.random.default_rng([recipe.seed, zlib.crc32(split.encode()), index])
     weights = np.array([s.weight for s in recipe.scanners])
     chosen = recipe.scanners[int(rng.choice(len(weights), p=weights / weights.sum()))]
     if scanner is not None:
-        chosen = next(s for s in recipe.scanners if s.name == scanner)
+        chosen = _named(recipe, scanner)
     frauds = possible_frauds(recipe, split, chosen.name)
     kinds = ["none", *frauds]
     shares = np.array([max(0.0, 1 - sum(part.frauds.values())), *frauds.values()])
@@ -72,6 +78,16 @@ def sample(recipe: Recipe, split: str, index: int, *, fraud: str | None = None, 
     device = find_scanner(chosen.name).binned(*chosen.binning)
     load = container_scene(seed, device, fraud=None if kind == "none" else kind, pool=recipe.headings or None)
     return Sample(render(load.scene, device, seed), load.declaration, kind)
+
+
+def _named(recipe: Recipe, scanner: str) -> ScannerShare:
+    for each in recipe.scanners:
+        if each.name == scanner:
+            return each
+    raise ConfigurationError(
+        f"recipe {recipe.name} has no scanner {scanner!r}",
+        expected=f"one of {', '.join(each.name for each in recipe.scanners)}",
+    )
 
 
 def samples(recipe: Recipe, split: str, start: int = 0, count: int | None = None) -> Iterator[Sample]:
