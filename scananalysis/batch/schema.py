@@ -142,3 +142,24 @@ def arrow(columns: tuple[Column, ...]) -> pa.Schema:
         "list<int32>": pa.list_(pa.int32()),
     }
     return pa.schema([pa.field(column.name, types[column.type]) for column in columns])
+
+
+def markdown() -> str:
+    """Return the documentation of the tables; docs/schemas/batch-results.md holds it and a test compares the two."""
+    titles = {
+        "scans": "scans/: one row per scan",
+        "regions": "regions/: one row per suspect region",
+        "plan": "plan.parquet",
+    }
+    lines = [
+        f"# Results of `scananalysis batch`, version {RESULTS_VERSION}",
+        "",
+        (
+            "Parquet, compressed with zstd, in folders of 1,000 files (`scans/000000/part-0000000.parquet`). Numbers that are not "
+            "known are null. The order of rows is that of the plan; the same archive, model and configuration give the same bytes."
+        ),
+    ]
+    for name, columns in (*TABLES.items(), ("plan", PLAN)):
+        lines += ["", f"## {titles[name]}", "", "| column | type | unit | meaning |", "|---|---|---|---|"]
+        lines += [f"| `{column.name}` | {column.type} | {column.unit} | {column.meaning} |" for column in columns]
+    return "\n".join(lines) + "\n"

@@ -16,6 +16,11 @@ from scananalysis.io.atomic import complete
 
 FORMAT = "scananalysis-batch"
 FORMAT_VERSION = 1
+HEAD = (
+    "archive", "manifest", "declarations", "inspector", "definition", "configuration_sha256", "fingerprint", "plan_sha256", "scans",
+)  # fmt: skip
+"""What ``run.json`` must hold."""
+
 PER_FOLDER = 1000
 """Shards per folder: file systems and object stores grow slow where a folder holds very many names."""
 
@@ -158,6 +163,9 @@ class Store:
             raise FormatError(
                 "is not the head of a run", source=self.run, expected=f"{FORMAT} version {FORMAT_VERSION}"
             )
+        missing = [name for name in HEAD if name not in content]
+        if missing:
+            raise FormatError(f"has no {', '.join(missing)}", source=self.run, expected="the head of a run")
         return content
 
     def write_run(self, content: dict[str, Any]) -> None:

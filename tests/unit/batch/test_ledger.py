@@ -95,6 +95,9 @@ def test_folders_that_are_no_run(make_run: Any, row: Any, tmp_path: Any) -> None
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(FormatError, match="not the head of a run"):
         Results.open(tmp_path)
+    (tmp_path / "run.json").write_text('{"format": "scananalysis-batch", "version": 1}')
+    with pytest.raises(FormatError, match="has no archive"):
+        Results.open(tmp_path)
     with pytest.raises(ConfigurationError, match="no results yet"):
         make_run([row(0)], count=0).table()
 
