@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from scananalysis.calibration.imagelag import LARGEST_LAG, lag_of_image
 from scananalysis.core import CalibrationError, Quality, RawScan
 
 _INTERPOLATED = np.uint32(Quality.INTERPOLATED.value)
@@ -43,7 +44,7 @@ def line_shift(scan: RawScan, *, interlaced: bool, line_pitch_mm: float) -> tupl
         return 0.0, "none"
     if scan.position_mm is not None:
         lag = float(np.median(scan.position_mm[1] - scan.position_mm[0]))
-        if not np.isfinite(lag) or abs(lag) > _LARGEST_LAG * line_pitch_mm:
+        if not np.isfinite(lag) or abs(lag) > LARGEST_LAG * line_pitch_mm:
             raise CalibrationError(
                 f"low-energy lines stand {lag:.1f} mm after the high-energy ones",
                 expected=f"at most one line ({line_pitch_mm:g} mm) apart",
@@ -56,62 +57,6 @@ def line_shift(scan: RawScan, *, interlaced: bool, line_pitch_mm: float) -> tupl
     if scan.stage == "air-normalised":
         return round(lag_of_image(scan.counts), 3), "image"
     return 0.5, "scanner"
-
-
-_LEAST_LAG = 0.05
-_LARGEST_LAG = 1.0
-_HIGHEST_FREQUENCY = 0.15
-_MOST_ROWS = 512
-
-
-def lag_of_image(counts: NDArray[np.unsignedinteger]) -> float:
-    """Return by how many lines the second channel lags behind the first, from the picture.
-
-    The phase of the cross spectrum along the lines grows in proportion to frequency and lag; blur that is symmetrical, and any
-    difference in contrast, leave it alone. Frequencies above 0.15 per line are mostly noise.
-
-    Parameters
-    ----------
-    counts : ndarray of unsigned integer, (2, line, element)
-
-    Returns
-    -------
-    float
-        0 where it is below 0.05 lines, above 1, or not significant (three times its own error).
-
-    Examples
-    --------
-    >>> x = np.arange(400.0)
-    >>> seen = [30_000 + 20_000 * np.tanh(np.sin((x + lag) / 9) * 3) for lag in (0.0, 0.5)]
-    >>> counts = np.stack([np.tile(s[:, None], (1, 20)) for s in seen]).astype(np.uint16)
-    >>> round(lag_of_image(counts), 1)
-    0.5
-    """
-    lines, elements = counts.shape[1:]
-    if lines < 16:
-        return 0.0
-    chosen = counts[:, :, :: max(1, elements // _MOST_ROWS)].astype(np.float32)
-    level = np.log(np.maximum(chosen, np.quantile(chosen, 0.5) / 50))
-    # The taper keeps the ends of the scan, which do not meet, from drawing an edge of their own.
-    taper = np.hanning(lines)[:, None]
-    high, low = (np.fft.rfft(np.gradient(plane, axis=0) * taper, axis=0) for plane in level)
-    frequency = np.fft.rfftfreq(lines)
-    used = (frequency > 0) & (frequency < _HIGHEST_FREQUENCY)
-    groups = np.array_split(np.arange(high.shape[1]), 8)
-    lags = np.array(
-        [_phase_slope(frequency[used], (np.conj(high) * low)[used][:, g].sum(axis=1)) for g in groups if len(g)]
-    )
-    lag, error = float(np.median(lags)), float(lags.std() / np.sqrt(len(lags)))
-    usable = _LEAST_LAG <= abs(lag) <= _LARGEST_LAG and abs(lag) > 3 * error
-    return lag if usable else 0.0
-
-
-def _phase_slope(frequency: NDArray[np.floating], cross: NDArray[np.complexfloating]) -> float:
-    """Return the lag that a cross spectrum shows: weighted least squares of phase = 2π f lag."""
-    weight = np.abs(cross)
-    phase = np.angle(cross)
-    inertia = float((weight * frequency**2).sum())
-    return float((weight * frequency * phase).sum()) / (2 * np.pi * inertia) if inertia > 0 else 0.0
 
 
 def noise_area(shift: float) -> float:

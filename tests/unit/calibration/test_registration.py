@@ -73,6 +73,25 @@ def test_lag_is_found_in_the_image_with_its_sign(lag):
     assert lag_of_image(picture(lag)) == pytest.approx(lag, abs=0.05)
 
 
+def test_pulses_that_were_left_in_do_not_hide_the_lag():
+    rng = np.random.default_rng(2)
+    seen = picture(0.5) * rng.normal(1, 0.02, (2, 600, 1))
+    assert lag_of_image(seen.clip(1, 65_000).astype(np.uint16)) == pytest.approx(0.5, abs=0.06)
+    still = picture(0.0) * rng.normal(1, 0.02, (2, 600, 1))
+    assert lag_of_image(still.clip(1, 65_000).astype(np.uint16)) == 0.0
+
+
+def test_energies_that_stand_differently_from_place_to_place_are_left_alone():
+    # Every part of the array shows its own lag: the mean of them would be right nowhere.
+    parts = [picture(lag, seed)[:, :, :40] for seed, lag in enumerate((1.0, -0.7, 0.9, -0.6, 1.0, -0.8))]
+    assert lag_of_image(np.concatenate(parts, axis=2)) == 0.0
+
+
+def test_a_picture_without_edges_or_too_short_for_one_has_no_lag():
+    assert lag_of_image(np.full((2, 300, 50), 30_000, np.uint16)) == 0.0
+    assert lag_of_image(picture(0.5)[:, :20]) == 0.0
+
+
 def test_no_lag_is_made_up():
     assert lag_of_image(picture(0.0)) == 0.0
     noise = np.random.default_rng(1).integers(1, 60_000, (2, 300, 50)).astype(np.uint16)
