@@ -1,5 +1,6 @@
 """Material discrimination: attenuation to areal density and atomic number, pooled areas, mass, pseudo-colour."""
 
+from scananalysis.materials.classes import CLASSES
 from scananalysis.materials.colour import legend, pseudo_colour
 from scananalysis.materials.curves import FittedCurves, fit_curves
 from scananalysis.materials.discriminate import discriminate, model_for
@@ -7,11 +8,13 @@ from scananalysis.materials.dualenergy import DualEnergyModel
 from scananalysis.materials.inversion import Inverted
 from scananalysis.materials.mass import Mass, hydrogen_factor, mass
 from scananalysis.materials.pooling import Pooled, pool
+from scananalysis.materials.regions import segment
 from scananalysis.materials.singleenergy import SingleEnergyModel
 from scananalysis.materials.streaming import MaterialStream, stream
 from scananalysis.physics import Beam
 
 __all__ = [
+    "CLASSES",
     "Beam",
     "DualEnergyModel",
     "FittedCurves",
@@ -28,5 +31,6 @@ __all__ = [
     "model_for",
     "pool",
     "pseudo_colour",
+    "segment",
     "stream",
 ]

@@ -81,7 +81,9 @@ def pool(
     )
     independent, shared = radiograph.mean_covariance(usable, weights)
     covariance = independent + shared
-    angle = float(np.average(np.broadcast_to(radiograph.fan_angle_rad[:, None], usable.shape)[usable], weights=w))
+    # The beam softens to both sides of its axis, so it is the distance from it that is averaged.
+    away = np.abs(radiograph.fan_angle_rad)
+    angle = float(np.average(np.broadcast_to(away[:, None], usable.shape)[usable], weights=w))
     if isinstance(model, DualEnergyModel):
         covariance = covariance + np.diag((model.relative_sigma * alpha) ** 2)
         found = model.invert(alpha[0], alpha[1], covariance[0, 0], covariance[1, 1], angle)

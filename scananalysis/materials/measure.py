@@ -1,0 +1,106 @@
+"""Areal density and atomic number of areas from their mean attenuations, along the exact curves of the elements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scananalysis.core import Quality
+from scananalysis.materials.dualenergy import DualEnergyModel
+from scananalysis.materials.likelihood import Explained, Z, explain
+
+_TWIN_SIGMAS = 3.0
+"""An element that explains an area within 1 σ and lies farther than this from the stated one is a twin."""
+
+
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """Material of n areas.
+
+    Parameters
+    ----------
+    areal_density, z_eff, sigma_areal_density, sigma_z, correlation : ndarray of float64, (n,)
+    quality : ndarray of uint32, (n,)
+        `AMBIGUOUS`, `EXTRAPOLATED`, `NOT_FINITE`.
+    explained : Explained
+        The likelihood that these figures are the summary of.
+    """
+
+    areal_density: NDArray[np.float64]
+    z_eff: NDArray[np.float64]
+    sigma_areal_density: NDArray[np.float64]
+    sigma_z: NDArray[np.float64]
+    correlation: NDArray[np.float64]
+    quality: NDArray[np.uint32]
+    explained: Explained
+
+
+def with_model_error(
+    model: DualEnergyModel, alpha: NDArray[np.float64], covariance: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the covariance with the model's own relative error of each channel added, (n, 2, 2)."""
+    total = covariance.copy()
+    for c in range(2):
+        total[:, c, c] += (model.relative_sigma * alpha[:, c]) ** 2
+    return total
+
+
+def solve(
+    model: DualEnergyModel,
+    alpha: NDArray[np.float64],
+    covariance: NDArray[np.float64],
+    fan_angle_rad: NDArray[np.float64] | float = 0.0,
+    weights: NDArray[np.float64] | None = None,
+) -> Solved:
+    """Return the material of mean attenuations.
+
+    Parameters
+    ----------
+    model : DualEnergyModel
+    alpha : ndarray of float64, (n, 2)
+    covariance : ndarray of float64, (n, 2, 2)
+        All errors, the model's own included.
+    fan_angle_rad, weights
+        As for `explain`.
+
+    Returns
+    -------
+    Solved
+        Of several elements that fit, the lightest: twins are flagged.
+    """
+    finite = np.asarray(np.isfinite(alpha).all(axis=1) & np.isfinite(covariance).all(axis=(1, 2)))
+    safe = np.where(finite[:, None], alpha, 1.0)
+    found = explain(model, safe, np.where(finite[:, None, None], covariance, np.eye(2)), fan_angle_rad, weights=weights)
+    index = np.arange(alpha.shape[0])
+    turns = np.diff(np.signbit(found.residual), axis=1)
+    crossed = turns.any(axis=1)
+    nearest = np.clip(found.chi2.argmin(axis=1), 0, Z.size - 2)
+    low = np.where(crossed, turns.argmax(axis=1), nearest)
+    r0, r1 = found.residual[index, low], found.residual[index, low + 1]
+    step = Z[low + 1] - Z[low]
+    share = np.where(crossed, r0 / np.where(r0 == r1, 1, r0 - r1), 0.0)
+    z = Z[low] + share * step
+
+    def at(table: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(table[index, low] * (1 - share) + table[index, low + 1] * share, np.float64)
+
+    depth, slope, depth_slope = at(found.areal_density), at(found.slope), at(found.depth_slope)
+    # r(α_high, α_low, Z) = 0 defines Z; λ follows from α_high and Z.
+    dr_dz = (r1 - r0) / step
+    with np.errstate(divide="ignore", invalid="ignore"):
+        dz = np.stack([slope / dr_dz, -1 / dr_dz], axis=1)
+        depth_by_z = (found.areal_density[index, low + 1] - found.areal_density[index, low]) / step
+        jacobian = np.stack([np.stack([depth_slope, np.zeros_like(z)], 1) + depth_by_z[:, None] * dz, dz], axis=1)
+        spread = np.einsum("nij,njk,nlk->nil", jacobian, covariance, jacobian)
+        sigma = np.sqrt(np.maximum(np.diagonal(spread, axis1=1, axis2=2), 0))
+        correlation = spread[:, 0, 1] / (sigma[:, 0] * sigma[:, 1])
+    twin = ((found.chi2 < 1) & (np.abs(Z - z[:, None]) > _TWIN_SIGMAS * sigma[:, 1:] + 1)).any(axis=1)
+    quality = np.zeros(alpha.shape[0], np.uint32)
+    quality[twin] |= np.uint32(Quality.AMBIGUOUS.value)
+    quality[(~crossed | (depth > model.largest_areal_density)) & finite] |= np.uint32(Quality.EXTRAPOLATED.value)
+    quality[~finite] |= np.uint32(Quality.NOT_FINITE.value)
+    for column in (depth, z, sigma, correlation):
+        column[~finite] = np.nan
+    return Solved(depth, z, sigma[:, 0], sigma[:, 1], correlation, quality, found)
