@@ -205,16 +205,17 @@ def _fit_network(stems: list[Path], classes: int, plan: Plan, folder: Path, tell
         label = np.load(f"{stem}.label.npy", allow_pickle=False)[0]
         counts += np.bincount(label[label < classes], minlength=classes)
     torch.manual_seed(plan.schedule.seed)
+    crops = Crops(stems, plan.crop, plan.batch, plan.schedule.seed)
     network = train(
         DeclaredCargoNetwork(len(PLANES), classes),
-        Crops(stems, plan.crop, plan.batch, plan.schedule.seed),
+        crops,
         class_weights(counts),
         plan.schedule,
         folder,
         progress=lambda step, steps, loss: tell(f"training, loss {loss:.2f}", step, steps),
     )
     path = folder / "network.onnx"
-    return path, export_onnx(network, path)
+    return path, export_onnx(network, path, list(crops[0][0]))
 
 
 def _calibrate(models: list[AnomalyModel], recipe: Recipe, plan: Plan, workers: int | None, tell: Progress) -> None:

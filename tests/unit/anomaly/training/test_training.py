@@ -127,16 +127,17 @@ def test_rate_rises_and_falls():
 def test_exported_network_agrees_with_the_trained_one(stems, tmp_path):
     model = trained(stems, tmp_path)
     path = tmp_path / "network.onnx"
-    assert export_onnx(model, path) <= 1e-4
+    planes = Crops(stems, (64, 96), 2, 0)[0][0]
+    assert export_onnx(model, path, planes) <= 1e-4
     with torch.no_grad():
         model.head.bias += 0.01
-    assert parity(model, path) == pytest.approx(0.01, rel=0.05)
+    assert parity(model, path, planes) == pytest.approx(0.01, rel=0.05)
 
 
 def test_a_disagreeing_export_is_not_kept(stems, tmp_path, monkeypatch):
     monkeypatch.setattr("scananalysis.anomaly.training.export.PARITY", -1.0)
     with pytest.raises(ModelError, match="differs"):
-        export_onnx(network(), tmp_path / "network.onnx")
+        export_onnx(network(), tmp_path / "network.onnx", np.zeros((1, len(PLANES), 64, 64), np.float32))
     assert list(tmp_path.iterdir()) == []
 
 
