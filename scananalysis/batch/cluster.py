@@ -125,6 +125,10 @@ def check_workers(client: Client, expected: Fingerprint, model: str | None) -> i
     """
     try:
         found = client.run(fingerprint, model, on_error="return")
+    except OSError as error:
+        raise ClusterError(
+            f"the Dask scheduler does not answer ({type(error).__name__}); see that it runs, then run the same command again."
+        ) from None
     except Exception as error:  # noqa: BLE001 - a worker without the package fails while it unpacks the question
         found = {"a worker": error}
     for worker, answer in sorted(found.items()):

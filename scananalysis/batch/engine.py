@@ -210,12 +210,15 @@ class Engine:
             if result is None:
                 return
             entry = Entry(**result)
+            watch.add(entry)
+            rate = watch.rate()
             with on_disk(self.store.folder):
                 self.ledger.append(entry)
                 self.log.event(
-                    "shard", shard=shard, scans=entry.scans, errors=entry.errors, quarantined=entry.quarantined
-                )
-            watch.add(entry)
+                    "shard", shard=shard, scans=entry.scans, errors=entry.errors, quarantined=entry.quarantined,
+                    alarms=entry.alarms, done=rate.done, total=rate.total, per_second=rate.per_second,
+                    seconds_left=rate.seconds_left,
+                )  # fmt: skip
             return
         error = future.exception() if future.status == "error" else None
         future.release()

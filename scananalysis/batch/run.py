@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,11 +12,12 @@ from typing import Any
 from scananalysis._version import __version__
 from scananalysis.batch import listing
 from scananalysis.batch.definition import RunDefinition
-from scananalysis.batch.engine import Engine, Rate, Watch, stop_on_signals
+from scananalysis.batch.engine import Engine, Rate, Stopped, Watch, stop_on_signals
 from scananalysis.batch.fingerprint import fingerprint
 from scananalysis.batch.ledger import Audit, Ledger
 from scananalysis.batch.log import Log
 from scananalysis.batch.plan import Plan, write_plan
+from scananalysis.batch.schema import TABLES
 from scananalysis.batch.shard import close_sandboxes
 from scananalysis.batch.store import FORMAT, FORMAT_VERSION, Store, on_disk, run_key
 from scananalysis.core import ConfigurationError
@@ -124,12 +126,17 @@ def run(  # noqa: PLR0913 - the command line names each of them
             log.event("begin", scans=plan.scans, shards=plan.shards, done=audit.scans, damaged=audit.damaged, key=key)
             order = _order(store, head, chosen, here, key)
             count = workers or os.cpu_count() or 1
+            if stop.is_set():
+                raise Stopped("stopped on request before any work began; run the same command again.")
             say("starting the cluster", 0.0)
             with cluster(scheduler, count) as client:
                 threads = check_workers(client, here, chosen.model)
                 engine = Engine(client, store, plan, ledger, log, order)
                 engine.run(iter(todo), threads or count, watch, lambda rate: _told(rate, say), stop)
-                client.run(close_sandboxes, on_error="ignore")
+                with contextlib.suppress(
+                    OSError
+                ):  # every shard is committed; a scheduler that is gone now does not matter
+                    client.run(close_sandboxes, on_error="ignore")
             log.event("end", errors=watch.errors, quarantined=watch.quarantined, alarms=watch.alarms)
         _tidy(store)
     return Outcome(
@@ -269,4 +276,10 @@ def _tidy(store: Store) -> None:
     import shutil
 
     shutil.rmtree(store.folder / "journal", ignore_errors=True)
+    # A process that was killed while it wrote leaves what it wrote so far, under a temporary name.
+    for left in store.folder.glob("reports/*/.*"):
+        shutil.rmtree(left, ignore_errors=True)
+    for table in TABLES:
+        for left in store.folder.glob(f"{table}/*/.*.part"):
+            left.unlink(missing_ok=True)
     store.stop.unlink(missing_ok=True)

@@ -90,7 +90,7 @@ dead_elements            | int32  | | Elements that are flagged dead
 noisy_elements           | int32  | | Elements that are flagged hot, noisy or flickering
 size_px                  | list<int32> | | Rows and columns of the maps
 report                   | string | | Folder of the report, relative to the output; null: none was asked for
-thumbnail                | binary | | PNG in pseudo colour, at most 320 x 120 pixels; null: none was asked for
+thumbnail                | binary | | JPEG in pseudo colour, at most 320 x 120 pixels; null: none was asked for
 """)
 
 REGIONS = _columns("""

@@ -63,7 +63,7 @@ def html(results: Results, ranking: Ranking | None = None, *, rows: int = 200) -
         status=found,
         figures=_figures(found, scores.table["verdict"].to_pylist()),
         queue=queue,
-        pictures={path: f"data:image/png;base64,{base64.b64encode(data).decode()}" for path, data in pictures.items()},
+        pictures={path: f"data:image/jpeg;base64,{base64.b64encode(data).decode()}" for path, data in pictures.items()},
         headlines=HEADLINES,
         trends=trends(results),
         least=LEAST_SCANS,

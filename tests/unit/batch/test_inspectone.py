@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -57,7 +58,10 @@ def test_a_row_says_what_an_inspection_says(inspector: Inspector, archive: Path)
     assert row["headings"]
     assert len(row["air_level"]) == 2
     assert row["air_level"][0] > 1000 > row["gain_spread"][0]
-    assert base64.b64decode(row["thumbnail"]).startswith(b"\x89PNG")
+    thumbnail = base64.b64decode(row["thumbnail"])
+    assert thumbnail.startswith(b"\xff\xd8\xff")
+    assert len(thumbnail) < 20_000
+    assert max(cv2.imdecode(np.frombuffer(thumbnail, np.uint8), cv2.IMREAD_COLOR).shape[:2]) <= 320
     assert (inspector.store.folder / row["report"] / "report.html").is_file()
     assert json.loads((inspector.store.folder / row["report"] / "inspection.json").read_text())["source"] == "scan.h5"
     json.dumps(row, allow_nan=False)
