@@ -1,0 +1,71 @@
+import dataclasses
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+
+from scananalysis.calibration import Calibration
+from scananalysis.cli.calibrate import _names, _SeveralFiles, app
+from scananalysis.cli.common import Output
+from scananalysis.cli.sets import holds_now, moment, say, summary
+from scananalysis.core import RawScan
+
+
+@pytest.fixture(scope="module")
+def used():
+    rng = np.random.default_rng(1)
+    dark, air = (rng.normal(n, s, (2, 50, 172)).round().astype(np.uint16) for n, s in ((900, 3), (50_000, 110)))
+    air[1, :, 7] = dark[1, :, 7]
+    return Calibration.from_references(RawScan(air[:, :1], "cargo-6-4mv", dark=dark, air=air, binning=(8, 8)))
+
+
+def test_a_summary_counts_bad_elements_by_channel(used):
+    found = summary(used, Path("site.h5"))
+    assert found["channels"][0]["bad_elements"] == {}
+    assert found["channels"][1]["bad_elements"] == {"DEAD": 1}
+    assert found["channels"][0]["gain_counts"] == pytest.approx(49_100, rel=0.01)
+    assert found["curves"] is None
+    assert (found["valid_until"], found["holds_now"], found["monitor"]) == (None, True, False)
+
+
+def test_a_summary_is_said_in_words(used, capsys):
+    say(summary(used, Path("site.h5")), Output(as_json=False, quiet=False))
+    said = capsys.readouterr().out
+    for text in ("172", "50 dark, 50 open beam, without monitor", "without an end", "1 dead", "nominal ones serve"):
+        assert text in said
+
+
+@pytest.mark.parametrize(("first", "last", "holds"), [(-1, 1, True), (-2, -1, False), (1, 2, False), (None, 1, True)])
+def test_validity_is_asked_of_the_present_or_another_moment(used, first, last, holds):
+    now = datetime.now(UTC)
+    start, end = (None if days is None else now + timedelta(days=days) for days in (first, last))
+    dated = dataclasses.replace(used, valid_from=start, valid_until=end)
+    assert holds_now(dated) == holds
+    assert holds_now(dated, now + timedelta(days=last, hours=-1)) == (first is None or True)
+
+
+def test_dates_without_a_zone_are_utc_and_others_keep_theirs():
+    assert moment(None, "--valid-from") is None
+    assert moment("2026-05-01T14:00+02:00", "--valid-from") == datetime(2026, 5, 1, 12, tzinfo=UTC)
+    with pytest.raises(typer.BadParameter, match="is no date"):
+        moment("soon", "--valid-from")
+
+
+def test_an_option_takes_all_files_that_a_star_gives():
+    command = typer.main.get_command(app).commands["build"]
+    assert isinstance(command, _SeveralFiles)
+    context = command.make_context(
+        "build",
+        ["--dark", "a", "b", "c", "--air", "d", "-o", "out", "--quiet", "--wedge", "e", "f"],
+        resilient_parsing=True,
+    )
+    files = {name: [str(path) for path in context.params[name]] for name in ("dark", "air", "wedge")}
+    assert files == {"dark": ["a", "b", "c"], "air": ["d"], "wedge": ["e", "f"]}
+    assert str(context.params["output_file"]) == "out"
+
+
+def test_many_files_are_named_shortly():
+    assert _names((Path("a"), Path("a"), Path("b"))) == "a + b"
+    assert _names(tuple(Path(c) for c in "abcd")) == "a and 3 more"
