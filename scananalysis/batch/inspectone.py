@@ -353,7 +353,7 @@ def _thumbnail(found: Inspection) -> bytes:
     picture = pseudo_colour(thin(found.materials, (step, step)))
     size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
     if size != picture.shape[1::-1]:
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
     ok, encoded = cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 80])
     if not ok:
         raise RuntimeError(f"OpenCV could not encode a picture of shape {picture.shape}")

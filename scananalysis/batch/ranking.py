@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
     from scananalysis.batch.results import Results
 
+_NEEDED = frozenset({
+    "path", "status", "verdict", "scan_p_value", "mass_p_value", "inspectable_share", "hazard_classes", "consignor", "headings",
+    "route", "date",
+})  # fmt: skip
+
 FULL_ANOMALY = 4.0
 """A p-value of 10 to the minus this gives the factor's full points."""
 
@@ -63,8 +68,9 @@ class Scores:
 
     Parameters
     ----------
+    results : Results
     table : Table
-        The scans.
+        The columns that the scores come from.
     points : dict of str to ndarray of float64, (scan,)
         By factor; rules stand as ``rule: name``.
     order : ndarray of int64, (scan,)
@@ -72,6 +78,7 @@ class Scores:
     histories : dict of str to History
     """
 
+    results: Results
     table: pa.Table
     points: dict[str, NDArray[np.float64]]
     order: NDArray[np.int64]
@@ -98,7 +105,9 @@ def score(results: Results, ranking: Ranking | None = None) -> Scores:
 
     chosen = ranking or Ranking()
     weights = chosen.weights
-    table = results.table("scans", FIELDS)
+    # Of millions of scans only what is needed is held; sentences are read for those that are shown.
+    ruled = {name for rule in chosen.rule for name in rule.when}
+    table = results.table("scans", [name for name in FIELDS if name in _NEEDED or name in ruled])
     done = pc.equal(table["status"], "done").to_numpy().astype(bool)
     verdict = pc.fill_null(table["verdict"], "").to_numpy(zero_copy_only=False)
     alarmed, judged = verdict == "inspect", done & (verdict != "not-inspectable")
@@ -121,7 +130,7 @@ def score(results: Results, ranking: Ranking | None = None) -> Scores:
     total = np.sum(list(points.values()), axis=0)
     # Results stand in the order of the plan, so a stable sort leaves equal scores in the order of their paths.
     order = np.argsort(-total.round(9), kind="stable")
-    return Scores(table, points, order, histories)
+    return Scores(results, table, points, order, histories)
 
 
 def top(scores: Scores, count: int | None = None) -> list[Ranked]:
@@ -134,7 +143,9 @@ def top(scores: Scores, count: int | None = None) -> list[Ranked]:
         All by default.
     """
     chosen = scores.order if count is None else scores.order[:count]
-    rows = scores.table.take(chosen).to_pylist()
+    paths = scores.table["path"].take(chosen).to_pylist()
+    known = {row["path"]: row for row in scores.results.rows(paths)}
+    rows = [known[path] for path in paths]
     total = scores.total
     found = []
     for rank, (index, row) in enumerate(zip(chosen.tolist(), rows, strict=True), start=1):

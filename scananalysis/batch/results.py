@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from scananalysis.batch.ledger import Ledger
 from scananalysis.batch.plan import Plan
-from scananalysis.batch.schema import SCANS, TABLES, arrow
+from scananalysis.batch.schema import SCANS, TABLES, Column, arrow
 from scananalysis.batch.store import Store, run_key
 from scananalysis.core import ConfigurationError, FormatError
 
@@ -77,7 +77,6 @@ class Results:
             A file is damaged.
         """
         import pyarrow as pa
-        from pyarrow import dataset
 
         files = sorted(map(str, (self.store.folder / table).glob("*/part-*.parquet")))
         if not files:
@@ -86,8 +85,7 @@ class Results:
             )
         wanted = list(columns or (column.name for column in TABLES[table] if column.name != "thumbnail"))
         try:
-            found = dataset.dataset(files, schema=arrow(TABLES[table]), format="parquet")
-            return found.to_table(columns=wanted)
+            return self._dataset(files, TABLES[table]).to_table(columns=wanted)
         except (pa.ArrowInvalid, OSError) as error:
             raise FormatError(
                 f"cannot be read ({str(error).splitlines()[0][:200]})",
@@ -96,13 +94,31 @@ class Results:
                 remedy="run the same command with --resume: damaged shards are done again",
             ) from None
 
+    def rows(self, paths: Sequence[str]) -> list[dict[str, Any]]:
+        """Return whole rows of some scans, without thumbnails, in the order of the plan."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        files = sorted(map(str, (self.store.folder / "scans").glob("*/part-*.parquet")))
+        wanted = pa.array(paths, pa.string())
+        found = self._dataset(files, SCANS).to_table(
+            columns=[column.name for column in SCANS if column.name != "thumbnail"],
+            filter=pc.is_in(pc.field("path"), value_set=wanted),
+        )
+        return list(found.to_pylist())
+
+    @staticmethod
+    def _dataset(files: list[str], columns: tuple[Column, ...]) -> Any:
+        from pyarrow import dataset
+
+        return dataset.dataset(files, schema=arrow(columns), format="parquet")
+
     def thumbnails(self, paths: Sequence[str]) -> dict[str, bytes]:
         """Return the thumbnails of some scans, by path."""
         import pyarrow.compute as pc
-        from pyarrow import dataset
 
         files = sorted(map(str, (self.store.folder / "scans").glob("*/part-*.parquet")))
-        found = dataset.dataset(files, schema=arrow(SCANS), format="parquet").to_table(
+        found = self._dataset(files, SCANS).to_table(
             columns=["path", "thumbnail"], filter=pc.field("path").isin(list(paths)) & pc.field("thumbnail").is_valid()
         )
         return dict(zip(found["path"].to_pylist(), found["thumbnail"].to_pylist(), strict=True))
