@@ -17,13 +17,15 @@ from scananalysis.calibration.crosstalk import remove_crosstalk, second_differen
 from scananalysis.calibration.defects import Repair, fill, interpolate
 from scananalysis.calibration.linearity import linearise
 from scananalysis.calibration.logarithm import attenuate, mark_starved
-from scananalysis.calibration.registration import shift_lines, shift_plane
+from scananalysis.calibration.planes import Lines, Planes, transpose
+from scananalysis.calibration.registration import noise_area, shift_lines, shift_plane
 from scananalysis.calibration.scatter import subtract_scatter
 from scananalysis.core import Quality
 
 if TYPE_CHECKING:
     from scananalysis.calibration.afterglow import Afterglow
     from scananalysis.calibration.crosstalk import Unmixing
+    from scananalysis.calibration.geometry import Taps
     from scananalysis.calibration.recipe import Logarithm
     from scananalysis.calibration.scatter import Scatter
 
@@ -35,8 +37,6 @@ BLOCK_LINES = 128
 _SATURATED = np.uint32(Quality.SATURATED.value)
 _CLIPPED = np.uint32(Quality.CLIPPED_AIR.value)
 _NOT_FINITE = np.uint32(Quality.NOT_FINITE.value)
-_DROPPED = np.uint32(Quality.DROPPED_LINE.value)
-_COMPARED = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +78,8 @@ class ChannelPlan:
         None where there is none.
     uncertain : mapping of str to float
         Relative 1-σ error of the parameter of each step that has one.
+    taps : Taps, optional
+        Lines that make up every column, instead of ``shift``.
     """
 
     offset: Float32
@@ -101,6 +103,19 @@ class ChannelPlan:
     unmixing: Unmixing | None = None
     scatter: Scatter | None = None
     uncertain: Mapping[str, float] = field(default_factory=dict)
+    taps: Taps | None = None
+
+    @property
+    def noise_area(self) -> float:
+        """Noise power at zero frequency over pixel variance, after resampling."""
+        return noise_area(self.shift) if self.taps is None else self.taps.noise_area
+
+    def blurred(self, sigma: Float32) -> Float32:
+        """Return the error of every column from that of every line, (line,): a resampled column holds parts of several."""
+        if self.taps is not None:
+            return np.sqrt(self.taps.variance(sigma**2))
+        share = abs(self.shift)
+        return sigma * np.float32(np.sqrt(share**2 + (1 - share) ** 2))
 
     def settled(self) -> Float32 | None:
         """Return the state of the afterglow in the open beam, or None where there is no afterglow."""
@@ -109,56 +124,6 @@ class ChannelPlan:
         lit: Float32 = (self.inverse_gain > 0).astype(np.float32)
         found: Float32 = self.afterglow.settled(lit)
         return found
-
-
-@dataclass(frozen=True, eq=False)
-class Lines:
-    """Lines of one channel with what is known of each.
-
-    Parameters
-    ----------
-    counts : ndarray of unsigned integer, (line, element)
-    inverse_pulse, pulse_sigma : ndarray of float32, (line,)
-        One over the strength of the pulse, and the relative error of that strength.
-    flags : ndarray of uint32, (line,)
-        Flags of every line.
-    """
-
-    counts: Counts
-    inverse_pulse: Float32
-    pulse_sigma: Float32
-    flags: NDArray[np.uint32]
-
-    def __getitem__(self, part: slice) -> Lines:
-        """Return a part of the lines."""
-        return Lines(self.counts[part], self.inverse_pulse[part], self.pulse_sigma[part], self.flags[part])
-
-
-@dataclass(frozen=True, eq=False)
-class Planes:
-    """Where results go, each (element, line).
-
-    Parameters
-    ----------
-    attenuation, variance : ndarray of float32
-    quality : ndarray of uint32
-    dark : ndarray of float32
-        Effect of the dark level's shared error.
-    effects : mapping of str to ndarray of float32
-        Effect of the shared error of each step's parameter.
-    """
-
-    attenuation: Float32
-    variance: Float32
-    quality: NDArray[np.uint32]
-    dark: Float32
-    effects: Mapping[str, Float32] = field(default_factory=dict)
-
-    def __getitem__(self, part: slice) -> Planes:
-        """Return the planes of a range of lines."""
-        effects = {name: plane[:, part] for name, plane in self.effects.items()}
-        alpha, variance, quality = self.attenuation[:, part], self.variance[:, part], self.quality[:, part]
-        return Planes(alpha, variance, quality, self.dark[:, part], effects)
 
 
 def transmission_of(plan: ChannelPlan, counts: Counts, inverse_pulse: Float32) -> Float32:
@@ -249,8 +214,7 @@ def _see(plan: ChannelPlan, lines: Lines, signal: Float32, changes: dict[str, Fl
 def run_block(
     plan: ChannelPlan,
     lines: Lines,
-    before: int,
-    after: int,
+    where: slice | Taps,
     limits: Logarithm,
     out: Planes,
     state: Float32 | None = None,
@@ -262,7 +226,10 @@ def run_block(
     ----------
     plan : ChannelPlan
     lines : Lines
-        The block with ``before`` lines of context ahead of it and ``after`` behind it (0 or 1 each; 0 at an end of the scan).
+        The block with its neighbours.
+    where : slice or Taps
+        The block itself, with a neighbour ahead of it and behind it except at an end of the scan; or the lines that make up its
+        columns.
     limits : Logarithm
     out : Planes
         Planes of the block itself.
@@ -270,7 +237,6 @@ def run_block(
         Of the afterglow before the first line of ``lines``.
     keep_at : int
     """
-    inner = slice(before, len(lines.counts) - after)
     signal = signal_of(plan, lines.counts)
     quality = _flags(plan, lines)
     changes: dict[str, Float32] = {}
@@ -285,20 +251,28 @@ def run_block(
     seen = _see(plan, lines, signal, changes)
     transmission, variance, zero = seen.transmission, seen.variance, seen.zero
     mark_starved(transmission, quality, zero, limits)
-    shift_lines(transmission, variance, quality, plan.shift)
-    for change in changes.values():
-        shift_plane(change, plan.shift)
-    zero = zero[inner] if zero.ndim == 2 else zero
-    # Context lines have done their part; their own results belong to other blocks.
-    transmission, variance, quality = transmission[inner], variance[inner], quality[inner]
-    shared = (plan.gain_error, lines.pulse_sigma[inner])
-    alpha = attenuate(transmission, variance, quality, zero, limits, shared)
-    dark = plan.dark_error * lines.inverse_pulse[inner, None]
+    if isinstance(where, slice):
+        shift_lines(transmission, variance, quality, plan.shift)
+        for change in changes.values():
+            shift_plane(change, plan.shift)
+        # Context lines have done their part; their own results belong to other blocks.
+        transmission, variance, quality = transmission[where], variance[where], quality[where]
+        changes = {name: change[where] for name, change in changes.items()}
+        inverse_pulse, pulse_sigma = lines.inverse_pulse[where], lines.pulse_sigma[where]
+        zero = zero[where] if zero.ndim == 2 else zero
+    else:
+        transmission, variance, quality = where.mean(transmission), where.variance(variance), where.flags(quality)
+        changes = {name: where.mean(change) for name, change in changes.items()}
+        inverse_pulse = where.mean(lines.inverse_pulse)
+        pulse_sigma = np.sqrt(where.variance(lines.pulse_sigma**2))
+        zero = where.mean(zero) if zero.ndim == 2 else zero
+    alpha = attenuate(transmission, variance, quality, zero, limits, (plan.gain_error, pulse_sigma))
+    dark = plan.dark_error * inverse_pulse[:, None]
     dark /= transmission
-    effects = {name: np.divide(change[inner], -transmission) for name, change in changes.items()}
+    effects = {name: np.divide(change, -transmission) for name, change in changes.items()}
     if "linearity" in plan.uncertain and plan.counts_per_gain is not None:
         # ∂(ln S)/∂c = S/F, and the same of the open beam.
-        short = np.float32(1) - transmission / lines.inverse_pulse[inner, None]
+        short = np.float32(1) - transmission / inverse_pulse[:, None]
         short *= np.float32(plan.uncertain["linearity"] * plan.curvature) * plan.counts_per_gain
         effects["linearity"] = short
     if plan.lost_signal.any():
@@ -306,12 +280,12 @@ def run_block(
         for effect in (dark, *effects.values()):
             effect[:, plan.lost_signal] = 0
         quality[:, plan.lost_signal] |= _NOT_FINITE
-    _transpose(alpha, out.attenuation)
-    _transpose(variance, out.variance)
-    _transpose(quality.view(np.int32), out.quality.view(np.int32))
-    _transpose(dark, out.dark)
+    transpose(alpha, out.attenuation)
+    transpose(variance, out.variance)
+    transpose(quality.view(np.int32), out.quality.view(np.int32))
+    transpose(dark, out.dark)
     for name, effect in effects.items():
-        _transpose(effect, out.effects[name])
+        transpose(effect, out.effects[name])
     return kept
 
 
@@ -325,30 +299,6 @@ def _flags(plan: ChannelPlan, lines: Lines) -> NDArray[np.uint32]:
     if plan.clipped_at is not None and most >= plan.clipped_at:
         quality[counts >= plan.clipped_at] |= _CLIPPED
     return quality
-
-
-def find_repeats(counts: Counts) -> NDArray[np.bool_]:
-    """Return which lines repeat the line before them, (line,)."""
-    repeats = np.zeros(len(counts), bool)
-    # A few elements rule out nearly every line.
-    some = counts[:, :: max(1, counts.shape[1] // _COMPARED)]
-    for line in 1 + np.flatnonzero((some[1:] == some[:-1]).all(axis=1)):
-        repeats[line] = bool(np.array_equal(counts[line], counts[line - 1]))
-    return repeats
-
-
-def dropped(repeats: NDArray[np.bool_]) -> NDArray[np.uint32]:
-    """Return the flags of lines, (line,), from those that are lost."""
-    return np.where(repeats, _DROPPED, np.uint32(0)).astype(np.uint32)
-
-
-def _transpose(block: NDArray[Any], out: NDArray[Any]) -> None:
-    """Write a (line, element) block into an (element, line) plane."""
-    import cv2
-
-    # OpenCV transposes in tiles; it writes where it is told only if shape and type fit, so it is asked where it wrote.
-    if min(block.shape) == 1 or not np.may_share_memory(cv2.transpose(block, dst=out), out):
-        np.copyto(out, block.T)
 
 
 def run_channel(
@@ -384,9 +334,15 @@ def run_channel(
     state = plan.settled() if state is None else state
     for start in range(first, last, block_lines):
         stop = min(start + block_lines, last)
-        before, after = min(start, 1), min(total - stop, 1)
-        block = lines[start - before : stop + after]
-        # The next block starts one line back.
-        keep_at = before + stop - start - 1
-        state = run_block(plan, block, before, after, limits, out[start - first : stop - first], state, keep_at)
+        planes = out[start - first : stop - first]
+        if plan.taps is None:
+            before, after = min(start, 1), min(total - stop, 1)
+            block, where = lines[start - before : stop + after], slice(before, before + stop - start)
+            # The next block starts one line back.
+            state = run_block(plan, block, where, limits, planes, state, where.stop - 1)
+            continue
+        low, high = plan.taps.window(slice(start, stop))
+        after = plan.taps.window(slice(stop, stop + 1))[0] if stop < total else high
+        taps = plan.taps.part(slice(start, stop), low)
+        state = run_block(plan, lines[low:high], taps, limits, planes, state, after - low)
     return state

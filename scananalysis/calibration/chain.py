@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,13 @@ from scananalysis.calibration import pulse as pulses
 from scananalysis.calibration.blocks import BLOCK_LINES, ChannelPlan, transmission_of
 from scananalysis.calibration.corrections import Corrections
 from scananalysis.calibration.drift import DriftFound, follow_drift
+from scananalysis.calibration.geometry import even_columns
 from scananalysis.calibration.openbeam import air_level
 from scananalysis.calibration.plan import plan_of_image, plans_of, saturated_counts, shifts_of
 from scananalysis.calibration.recipe import Recipe
 from scananalysis.calibration.record import record_of_image, record_of_references
 from scananalysis.calibration.references import Calibration
-from scananalysis.calibration.registration import line_shift, noise_area
+from scananalysis.calibration.registration import line_shift
 from scananalysis.calibration.run import Done, run
 from scananalysis.calibration.terms import shared_errors
 from scananalysis.core import CalibrationError, Quality, Radiograph, RawScan, SystematicTerm
@@ -107,11 +109,18 @@ def _from_references(
 ) -> Radiograph:
     lag, lag_source = line_shift(scan, interlaced=scanner.pulse.interlaced, line_pitch_mm=scanner.line_pitch_mm)
     plans = plans_of(used, scanner, lag, recipe, saturated_counts(scan))
+    grid = even_columns(scan, recipe.geometry)
+    if grid is not None:
+        plans = tuple(replace(plan, taps=taps) for plan, taps in zip(plans, grid.taps, strict=True))
     found, drift = pulses_of(scan, scanner, used, plans, recipe)
     done = run(scan.counts, plans, found, recipe, block_lines)
-    record = record_of_references(scan, used, plans, (found, drift), (lag, lag_source), recipe)
+    record = record_of_references(scan, used, plans, (found, drift), (lag, lag_source, grid), recipe)
     terms = shared_errors(plans, found, done.dark, used.level_sigma, done.effects, drift.effect)
-    return radiograph(scan, scanner, done, plans, terms, used.curves, record)
+    made = radiograph(scan, scanner, done, plans, terms, used.curves, record)
+    if grid is None:
+        return made
+    travel = {"start_mm": grid.start_mm, "pitch_mm": grid.pitch_mm}
+    return replace(made, pixel_mm=(made.pixel_mm[0], abs(grid.pitch_mm)), metadata={**made.metadata, "columns": travel})
 
 
 def _from_image(scan: RawScan, scanner: Scanner, recipe: Recipe, block_lines: int) -> Radiograph:
@@ -195,7 +204,7 @@ def radiograph(
         done.variance,
         done.quality,
         systematic=terms,
-        noise_area=np.array([noise_area(plan.shift) for plan in plans], np.float32),
+        noise_area=np.array([plan.noise_area for plan in plans], np.float32),
         pixel_mm=scanner.pixel_mm,
         fan_angle_rad=scanner.fan_angle_rad,
         scanner=scan.scanner,

@@ -136,6 +136,16 @@ class Registration(_Model):
     enabled: bool = True
 
 
+class Geometry(_Model):
+    """Brings lines that were taken at uneven travel to columns of equal travel; columns then are not lines any more."""
+
+    enabled: bool = False
+    required: bool = Field(default=False, description="Refuse a scan without recorded positions")
+    tolerance_lines: Positive = Field(
+        default=0.1, description="Lines that stand within this of even travel are left where they are"
+    )
+
+
 class Logarithm(_Model):
     """From transmission to attenuation."""
 
@@ -156,7 +166,7 @@ class OpenBeam(_Model):
 
 STEPS = (
     "offset", "linearity", "gain", "afterglow", "pulse", "drift", "defects", "dropped_lines", "crosstalk", "scatter",
-    "registration", "logarithm",
+    "registration", "geometry", "logarithm",
 )  # fmt: skip
 """Steps of a raw scan in the order in which they run; each needs the ones before it."""
 
@@ -183,6 +193,7 @@ class Recipe(_Model):
     crosstalk: Crosstalk = Crosstalk()
     scatter: Scatter = Scatter()
     registration: Registration = Registration()
+    geometry: Geometry = Geometry()
     logarithm: Logarithm = Logarithm()
 
     @classmethod

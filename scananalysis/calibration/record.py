@@ -12,6 +12,7 @@ from scananalysis.core import CalibrationError, Provenance, RawScan, count_flags
 if TYPE_CHECKING:
     from scananalysis.calibration.blocks import ChannelPlan
     from scananalysis.calibration.drift import DriftFound
+    from scananalysis.calibration.geometry import Grid
     from scananalysis.calibration.openbeam import AirLevel
     from scananalysis.calibration.pulse import Pulses
     from scananalysis.calibration.references import Calibration
@@ -25,11 +26,12 @@ def record_of_references(
     used: Calibration,
     plans: tuple[ChannelPlan, ...],
     levels: tuple[Pulses, DriftFound],
-    lag: tuple[float, str],
+    places: tuple[float, str, Grid | None],
     recipe: Recipe,
 ) -> Provenance:
     """Return the record of a scan with references: one entry per step with its parameters, what it found, and its inputs."""
     pulses, drift = levels
+    lag, lag_source, grid = places
     plan = plans[0]
     glow, unmixing = plan.afterglow, plan.unmixing
     found: dict[str, dict[str, Any]] = {
@@ -44,7 +46,11 @@ def record_of_references(
         },
         "defects": {"elements": [dict(count_flags(plan.repair.flags)) for plan in plans]},
         "pulse": _pulse_facts(pulses),
-        "registration": {"lag_lines": lag[0], "source": lag[1]},
+        "registration": {"lag_lines": lag, "source": lag_source},
+        "geometry": {
+            "columns": "lines" if grid is None else "even travel",
+            "pitch_mm": None if grid is None else grid.pitch_mm,
+        },
     }
     inputs = {
         "offset": {"counts": sha256_array(scan.counts)} | {k: v for k, v in used.inputs.items() if k == "dark"},

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scananalysis.calibration.blocks import ChannelPlan, Lines, Planes, dropped, find_repeats, run_channel
+from scananalysis.calibration.blocks import ChannelPlan, run_channel
+from scananalysis.calibration.dropped import dropped, find_repeats
+from scananalysis.calibration.planes import Lines, Planes
 from scananalysis.core import Quality
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from scananalysis.calibration.blocks import BLOCK_LINES
 from scananalysis.calibration.plan import plans_of
 from scananalysis.calibration.recipe import Recipe
 from scananalysis.calibration.references import Calibration
-from scananalysis.calibration.registration import noise_area
 from scananalysis.calibration.run import Window, repeats_of, run
 from scananalysis.calibration.terms import shared_errors
 from scananalysis.core import CalibrationError, Provenance, Radiograph
@@ -84,6 +83,12 @@ class Stream:
                 "pulses from the image are a step over the whole scan",
                 expected="a causal recipe",
                 remedy="use a calibration with monitor readings, or a recipe with pulse.enabled = false",
+            )
+        if self._recipe.geometry.enabled and self._recipe.geometry.required:
+            raise CalibrationError(
+                "columns of equal travel are a step over the whole scan",
+                expected="a causal recipe",
+                remedy="use a recipe with geometry.required = false: columns are then the lines as they come",
             )
         lag = 0.5 if found.pulse.interlaced and len(found.channels) == 2 else 0.0
         self._plans = plans_of(used, found, lag, self._recipe)
@@ -196,7 +201,7 @@ class Stream:
             done.variance,
             done.quality,
             systematic=terms,
-            noise_area=np.array([noise_area(plan.shift) for plan in self._plans], np.float32),
+            noise_area=np.array([plan.noise_area for plan in self._plans], np.float32),
             pixel_mm=self._scanner.pixel_mm,
             fan_angle_rad=self._scanner.fan_angle_rad,
             scanner=self._scanner.name,

@@ -49,19 +49,17 @@ def shared_errors(
     channels = len(plans)
     terms: dict[str, SystematicTerm] = {}
     for c, plan in enumerate(plans):
-        share = abs(plan.shift)
         # A pulse that was read in the image was read against this very level, whose error cancels.
         level = 0.0 if pulses.source == "image" else level_sigma[c]
-        # A resampled line holds parts of two pulses.
-        blurred = pulses.sigma[c] * np.sqrt(share**2 + (1 - share) ** 2)
         terms[f"dark-{c}"] = SystematicTerm(dark[c], "x")
         terms[f"gain-{c}"] = SystematicTerm(_only(c, channels, plan.gain_error[:, None]), "x")
-        terms[f"pulse-{c}"] = SystematicTerm(_only(c, channels, blurred[None]), "y")
+        terms[f"pulse-{c}"] = SystematicTerm(_only(c, channels, plan.blurred(pulses.sigma[c])[None]), "y")
         terms[f"level-{c}"] = SystematicTerm(_only(c, channels, np.full((1, 1), level)), "xy")
     for name, effect in (effects or {}).items():
         terms[name] = SystematicTerm(effect, "xy")
     if drift is not None and drift.any():
-        terms["drift"] = SystematicTerm(drift[:, None], "xy")
+        rows = [d if p.taps is None else p.taps.mean(d) for d, p in zip(drift, plans, strict=True)]
+        terms["drift"] = SystematicTerm(np.stack(rows)[:, None], "xy")
     return terms
 
 

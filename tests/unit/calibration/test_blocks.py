@@ -2,7 +2,7 @@ import dataclasses
 
 import numpy as np
 
-from scananalysis.calibration.blocks import find_repeats, noise_of, transmission_of
+from scananalysis.calibration.blocks import noise_of, transmission_of
 from scananalysis.calibration.noise import growth
 from scananalysis.calibration.plan import plans_of
 from scananalysis.calibration.recipe import Recipe
@@ -53,11 +53,3 @@ def test_noise_follows_the_hardening_of_the_beam():
     transmission = np.repeat(np.exp(-attenuation[deep])[:, None], SCANNER.elements, axis=1).astype(np.float32)
     variance = noise_of(used, transmission, np.ones(deep.sum(), np.float32))
     np.testing.assert_allclose(variance[:, 0], used.quantum[0] * worth[deep] * transmission[:, 0], rtol=0.02)
-
-
-def test_repeated_lines_are_told_from_similar_ones():
-    counts = np.random.default_rng(2).integers(0, 999, (6, 300)).astype(np.uint16)
-    counts[3] = counts[2]
-    counts[5] = counts[4]
-    counts[5, 1] += 1
-    np.testing.assert_array_equal(find_repeats(counts), [False, False, False, True, False, False])

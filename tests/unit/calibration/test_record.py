@@ -39,12 +39,14 @@ def test_replaying_the_record_gives_the_same_bits(scan, recipe):
 def test_every_step_has_an_entry_with_its_inputs(scan):
     record = calibrate(scan).provenance
     names = [step.name for step in record.steps if step.name.startswith("calibration.")]
-    steps = "offset linearity gain afterglow pulse drift defects dropped_lines crosstalk scatter registration logarithm"
+    steps = "offset linearity gain afterglow pulse drift defects dropped_lines crosstalk scatter registration geometry logarithm"
     assert names == [f"calibration.{n}" for n in steps.split()]
     assert set(record.find("calibration.offset").inputs) == {"counts", "dark"}
     assert set(record.find("calibration.gain").inputs) == {"air", "air_monitor"}
     assert set(record.find("calibration.pulse").inputs) == {"monitor"}
-    assert record.find("calibration.registration").parameters["found"] == {"lag_lines": 0.5, "source": "positions"}
+    found = record.find("calibration.registration").parameters["found"]
+    # The truck's speed is not even.
+    assert found == {"lag_lines": pytest.approx(0.5, abs=0.02), "source": "positions"}
 
 
 @pytest.mark.parametrize("other", ["counts", "dark", "air", "monitor"])
