@@ -7,6 +7,7 @@ from scananalysis.materials.discriminate import discriminate, model_for
 from scananalysis.materials.dualenergy import DualEnergyModel
 from scananalysis.materials.inversion import Inverted
 from scananalysis.materials.mass import Mass, hydrogen_factor, mass
+from scananalysis.materials.peeling import Layer, peel
 from scananalysis.materials.pooling import Pooled, pool
 from scananalysis.materials.regions import segment
 from scananalysis.materials.singleenergy import SingleEnergyModel
@@ -19,6 +20,7 @@ __all__ = [
     "DualEnergyModel",
     "FittedCurves",
     "Inverted",
+    "Layer",
     "Mass",
     "MaterialStream",
     "Pooled",
@@ -29,6 +31,7 @@ __all__ = [
     "legend",
     "mass",
     "model_for",
+    "peel",
     "pool",
     "pseudo_colour",
     "segment",

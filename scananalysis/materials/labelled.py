@@ -45,7 +45,12 @@ def binned(key: NDArray[np.integer[Any]], values: NDArray[Any], count: int) -> N
     return np.asarray(np.bincount(key, values, minlength=count), np.float64)
 
 
-def means(radiograph: Radiograph, labels: NDArray[np.int32], weights: NDArray[np.float32] | None = None) -> Means:
+def means(
+    radiograph: Radiograph,
+    labels: NDArray[np.int32],
+    weights: NDArray[np.float32] | None = None,
+    differences: NDArray[np.float64] | None = None,
+) -> Means:
     """Measure all labelled areas.
 
     Parameters
@@ -55,6 +60,9 @@ def means(radiograph: Radiograph, labels: NDArray[np.int32], weights: NDArray[np
         0 outside, else 1 … n.
     weights : ndarray of float32, (y, x), optional
         Of each pixel in its area's mean; equal by default.
+    differences : ndarray of float64, (m, label), optional
+        Measure these sums of areas in place of the areas, e.g. ``[[1, -1]]`` for what the first has more than the second: errors that
+        both share cancel as far as they are the same.
 
     Returns
     -------
@@ -83,25 +91,41 @@ def means(radiograph: Radiograph, labels: NDArray[np.int32], weights: NDArray[np
         alpha[:, c] = binned(label, w * mean, count)
         independent[:, c, c] = binned(label, w * w * variance, count)
         independent[:, c, c] *= 1 + (area[c] - 1) * (1 - 1 / per_row)
-    shared = np.zeros_like(independent)
     sums_of = _Sums(at, (label, by_row, by_column), (row_sums, column_sums), w, (count, height, width))
-    for term in radiograph.systematic.values():
-        parts = [
-            sums_of(term, c) if term.effect[min(c, term.effect.shape[0] - 1)].any() else None for c in range(channels)
-        ]
-        for c, one in enumerate(parts):
-            for d, other in enumerate(parts):
-                if one is None or other is None:
-                    continue
-                product = (one * other).sum(axis=1)
-                if term.shared_along == "y":
-                    product = product * np.sqrt(
-                        (1 + (area[c] - 1) * (1 - 1 / lines_met)) * (1 + (area[d] - 1) * (1 - 1 / lines_met))
-                    )
-                shared[:, c, d] += product
+    shared = _shared(radiograph, sums_of, lines_met, np.eye(count) if differences is None else differences)
+    if differences is not None:
+        alpha, row_sums = differences @ alpha, np.abs(differences) @ row_sums
+        independent = np.einsum("ml,lcd->mcd", differences**2, independent)
+        return Means(alpha, independent, shared, row_sums, np.asarray(np.abs(differences) @ pixels, np.int64))
     empty = pixels == 0
     alpha[empty] = np.nan
     return Means(alpha, independent, shared, row_sums, pixels)
+
+
+def _shared(
+    radiograph: Radiograph, sums_of: _Sums, lines_met: NDArray[np.integer[Any]], combined: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Covariance of sums of areas by the errors that pixels share, (m, channel, channel)."""
+    channels = radiograph.shape[0]
+    area = radiograph.noise_area.astype(np.float64)
+    found = np.zeros((combined.shape[0], channels, channels))
+    alone = combined.shape[0] == combined.shape[1] and np.array_equal(combined, np.eye(combined.shape[0]))
+    for term in radiograph.systematic.values():
+        parts: list[NDArray[np.float64] | None] = []
+        for c in range(channels):
+            if not term.effect[min(c, term.effect.shape[0] - 1)].any():
+                parts.append(None)
+                continue
+            sums = sums_of(term, c)
+            if term.shared_along == "y":
+                # What lines share is resampled with them.
+                sums = sums * np.sqrt(1 + (area[c] - 1) * (1 - 1 / lines_met))[:, None]
+            parts.append(sums if alone else combined @ sums)
+        for c, one in enumerate(parts):
+            for d, other in enumerate(parts):
+                if one is not None and other is not None:
+                    found[:, c, d] += (one * other).sum(axis=1)
+    return found
 
 
 class _Sums:
