@@ -45,7 +45,8 @@ def command(
     for problem in found.problems:
         output.text(f"  {problem}")
     if found.log is not None:
-        output.text(f"  Custody: {len(found.log.entries)} entries, head {found.head}")
+        count = len(found.log.entries)
+        output.text(f"  Custody: {count} {'entry' if count == 1 else 'entries'}, head {found.head}")
     for signer in found.signers:
         output.text(f"  Signed with {signer}{', a key that was given' if found.trusted else ''}")
     for note in found.notes:

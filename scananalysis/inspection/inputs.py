@@ -5,6 +5,7 @@ With these and the files themselves the inspection can be run again; evidence bu
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import platform
 from collections.abc import Iterator
@@ -169,15 +170,30 @@ def definitions_sha256() -> str:
     return digest.hexdigest()
 
 
+@functools.cache
+def code_sha256() -> str:
+    """Return the sha256 over the package's modules: the version alone does not tell two states of a source tree apart."""
+    root = Path(__file__).parent.parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(f"{path.relative_to(root).as_posix()}\0{sha256_file(path)}\n".encode())
+    return digest.hexdigest()
+
+
 def software() -> dict[str, str]:
     """Return the versions that decide over the bits of a result.
 
     Examples
     --------
     >>> sorted(software())[:3]
-    ['h5py', 'machine', 'numpy']
+    ['code', 'h5py', 'machine']
     """
-    found = {"scananalysis": __version__, "python": platform.python_version(), "machine": platform.machine()}
+    found = {
+        "scananalysis": __version__,
+        "code": code_sha256(),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }
     for name in _PACKAGES:
         try:
             found[name] = version(name)

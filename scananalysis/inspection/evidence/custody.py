@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from scananalysis.core import ConfigurationError, FormatError
 from scananalysis.inspection.evidence import keys
+from scananalysis.inspection.evidence.bag import TAG_MANIFEST
 from scananalysis.inspection.evidence.files import Problem, bounded
 
 if TYPE_CHECKING:
@@ -247,7 +248,9 @@ def _parse(line: bytes, place: int, *, seal: bool = False) -> Entry | dict[str, 
 
 
 def _well_formed(name: str, value: object) -> bool:
-    if name in {"number", "entries", "seal"}:
+    if name == "seal":
+        return value == 1 and type(value) is int
+    if name in {"number", "entries"}:
         return type(value) is int and 1 <= value <= 10**9
     if not isinstance(value, str):
         return False
@@ -315,6 +318,11 @@ def _order(entries: Sequence[Entry], count: int | None, *, broken: bool) -> list
 
 def _chain(entries: Sequence[Entry], seal: dict[str, Any] | None, bag: str) -> list[Problem]:
     problems = []
+    stated = {entry.fields["bag"] for entry in entries} | ({seal["bag"]} if seal is not None else set())
+    if len(stated) == 1 and bag not in stated:
+        # The whole log speaks of one other bag: it is the bag that changed.
+        bag = stated.pop()
+        problems.append(Problem("changed", TAG_MANIFEST, f"the custody log speaks of sha256 {bag[:16]}…"))
     by_number = {entry.number: entry for entry in entries}
     for entry in entries:
         before = by_number.get(entry.number - 1)
@@ -323,12 +331,10 @@ def _chain(entries: Sequence[Entry], seal: dict[str, Any] | None, bag: str) -> l
             what = "custody entry 1" if before is None else f"custody entry {before.number} or {entry.number}"
             problems.append(Problem("changed", what, "the chain is broken there"))
         if entry.fields["bag"] != bag:
-            problems.append(
-                Problem("changed", f"custody entry {entry.number}", "it, or the tag manifest that it speaks of")
-            )
+            problems.append(Problem("changed", f"custody entry {entry.number}", "it speaks of another bag"))
     if seal is not None:
         if seal["bag"] != bag:
-            problems.append(Problem("changed", "custody seal", "it, or the tag manifest that it speaks of"))
+            problems.append(Problem("changed", "custody seal", "it speaks of another bag"))
         last = by_number.get(seal["entries"])
         if last is not None and seal["head"] != last.sha256:
             problems.append(Problem("changed", f"custody entry {last.number}", "it is not the one that was sealed"))
