@@ -23,7 +23,11 @@ CONTRAST_SIGMAS = 6.7
 
 
 def minimum_detectable(
-    materials: MaterialMap, *, object_mm: float = 100.0, surroundings_mm: float = 600.0
+    materials: MaterialMap,
+    load: NDArray[np.bool_] | None = None,
+    *,
+    object_mm: float = 100.0,
+    surroundings_mm: float = 600.0,
 ) -> NDArray[np.float32]:
     """Return the smallest added areal density that would be noticed, by place.
 
@@ -31,6 +35,9 @@ def minimum_detectable(
     ----------
     materials : MaterialMap
         On the working grid.
+    load : ndarray of bool, (y, x), optional
+        Where goods are. The step from goods to air is no clutter: inside the load only goods count, outside only what is
+        outside. Without it every usable place counts.
     object_mm : float
         Edge of the square object, mm.
     surroundings_mm : float
@@ -41,24 +48,50 @@ def minimum_detectable(
     ndarray of float32, (y, x)
         g/cm²; infinite where too little is usable.
     """
+    size, wide = (
+        (max(least, round(edge / materials.pixel_mm[0])), max(least, round(edge / materials.pixel_mm[1])))
+        for edge, least in ((object_mm, 1), (surroundings_mm, 3))
+    )
+    good = usable(materials)
+    if load is None:
+        found = _noticed(materials, good, size, wide)
+    else:
+        inside, outside = (_noticed(materials, good & part, size, wide) for part in (load, ~load))
+        found = np.where(load, inside, outside)
+    share = _box(good.astype(np.float32), size)
+    return np.where(share >= 0.5, found, np.float32(np.inf)).astype(np.float32)
+
+
+def _noticed(
+    materials: MaterialMap, mask: NDArray[np.bool_], size: tuple[int, int], wide: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Return the contrast that is noticed among the places of a mask."""
     import cv2
 
-    size = tuple(max(1, round(object_mm / p)) for p in materials.pixel_mm)
-    wide = tuple(max(3, round(surroundings_mm / p)) for p in materials.pixel_mm)
-    good = usable(materials).astype(np.float32)
-    density = np.where(good > 0, materials.areal_density, 0).astype(np.float32)
-    variance = np.where(good > 0, materials.sigma_areal_density, 0).astype(np.float32) ** 2
+    part = mask.astype(np.float32)
+    density = np.where(mask, materials.areal_density, 0).astype(np.float32)
+    variance = np.where(mask, materials.sigma_areal_density, 0).astype(np.float32) ** 2
+    share = np.maximum(_box(part, size), np.float32(1e-3))
+    mean = (_box(density, size) / share).astype(np.float32)
+    noise = _box(variance, size) / share**2 / (size[0] * size[1])
+    # Cells at the rim hold goods and air; an object's surroundings are windows that hold none of them.
+    clear = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1).astype(np.float32)
+    whole = (_box(clear, size) > np.float32(0.999)).astype(np.float32)
+    # Where the part is too narrow for that, its windows serve as they are.
+    reach = (_box(whole, wide) * (wide[0] * wide[1]) > np.float32(0.5)).astype(np.float32)
+    clutter = [_spread(mean, weight.astype(np.float32), wide) for weight in (whole, part)]
+    return np.asarray(np.float32(CONTRAST_SIGMAS) * np.sqrt(noise + np.where(reach > 0, *clutter)), np.float32)
 
-    def box(plane: NDArray[np.float32], edge: tuple[int, ...]) -> NDArray[np.float32]:
-        # OpenCV names the width first.
-        return np.asarray(cv2.boxFilter(plane, -1, (edge[1], edge[0]), borderType=cv2.BORDER_REFLECT), np.float32)
 
-    share = np.maximum(box(good, size), np.float32(1e-3))
-    mean = (box(density, size) / share).astype(np.float32)
-    noise = box(variance, size) / share / (size[0] * size[1])
-    share_wide = np.maximum(box(good, wide), np.float32(1e-3))
-    centre = (box(good * mean, wide) / share_wide).astype(np.float32)
-    # Deviation of object-sized means from their surroundings is what an object has to beat.
-    clutter = box((good * (mean - centre) ** 2).astype(np.float32), wide) / share_wide
-    found = np.float32(CONTRAST_SIGMAS) * np.sqrt(noise + clutter)
-    return np.where(share >= 0.5, found, np.float32(np.inf)).astype(np.float32)
+def _spread(mean: NDArray[np.float32], weight: NDArray[np.float32], wide: tuple[int, int]) -> NDArray[np.float32]:
+    """Return the variance of object-sized means about their surroundings: what an object has to beat."""
+    share = np.maximum(_box(weight, wide), np.float32(1e-6))
+    centre = (_box((weight * mean).astype(np.float32), wide) / share).astype(np.float32)
+    return _box((weight * (mean - centre) ** 2).astype(np.float32), wide) / share
+
+
+def _box(plane: NDArray[np.float32], edge: tuple[int, int]) -> NDArray[np.float32]:
+    import cv2
+
+    # OpenCV names the width first.
+    return np.asarray(cv2.boxFilter(plane, -1, (edge[1], edge[0]), borderType=cv2.BORDER_REFLECT), np.float32)

@@ -144,6 +144,7 @@ class AnomalyModel(ABC):
         scan_p = {head: float(p.min()) for head, p in p_cells.items() if np.isfinite(standard[head]).any()}
         scan_p = scan_p or dict.fromkeys(heads, 1.0)
         steps = (factors[0] * STRIDE, factors[1] * STRIDE)
+        noticed = minimum_detectable(cells, _whole(scores.load, cells.shape))
 
         def pixels(plane: NDArray[np.generic]) -> NDArray[np.generic]:
             restored: NDArray[np.generic] = restore(plane, steps, materials.shape)
@@ -155,7 +156,7 @@ class AnomalyModel(ABC):
             p_value=np.stack([pixels(p_cells[head]) for head in heads]).astype(np.float32),
             family=pixels(scores.family).astype(np.int16),
             families=self.families,
-            minimum_detectable=restore(minimum_detectable(cells), factors, materials.shape),
+            minimum_detectable=restore(noticed, factors, materials.shape),
             scan_p_value={**scan_p, "combined": combine(scan_p)},
             load=pixels(scores.load).astype(np.bool_),
             model=f"{self.name} {self.metadata.version}",
@@ -168,6 +169,11 @@ class AnomalyModel(ABC):
                 version=self.metadata.version,
             ),
         )
+
+
+def _whole(load: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return the load on every working cell instead of every `STRIDE`-th."""
+    return np.repeat(np.repeat(load, STRIDE, axis=0), STRIDE, axis=1)[: shape[0], : shape[1]]
 
 
 def standardised(scores: CellScores, calibration: ScannerCalibration) -> dict[str, NDArray[np.float32]]:
