@@ -14,6 +14,12 @@ from scananalysis.materials.likelihood import Explained, Z, explain
 _TWIN_SIGMAS = 3.0
 """An element that explains an area within 1 σ and lies farther than this from the stated one is a twin."""
 
+_LOCAL_SIGMA_Z = 0.4
+"""σ_Z up to which areal density follows Z along its local slope."""
+
+_BRANCH_SIGMAS = 5.0
+"""Elements so far from the stated one, in its σ, belong to its branch."""
+
 
 @dataclass(frozen=True, eq=False)
 class Solved:
@@ -96,6 +102,11 @@ def solve(
         spread = np.einsum("nij,njk,nlk->nil", jacobian, covariance, jacobian)
         sigma = np.sqrt(np.maximum(np.diagonal(spread, axis1=1, axis2=2), 0))
         correlation = spread[:, 0, 1] / (sigma[:, 0] * sigma[:, 1])
+    coarse = sigma[:, 1] > _LOCAL_SIGMA_Z
+    if coarse.any():
+        depth[coarse], sigma[coarse, 0], correlation[coarse] = _over_elements(
+            found, covariance[coarse], (z[coarse], sigma[coarse, 1]), coarse
+        )
     twin = ((found.chi2 < 1) & (np.abs(Z - z[:, None]) > _TWIN_SIGMAS * sigma[:, 1:] + 1)).any(axis=1)
     quality = np.zeros(alpha.shape[0], np.uint32)
     quality[twin] |= np.uint32(Quality.AMBIGUOUS.value)
@@ -104,3 +115,36 @@ def solve(
     for column in (depth, z, sigma, correlation):
         column[~finite] = np.nan
     return Solved(depth, z, sigma[:, 0], sigma[:, 1], correlation, quality, found)
+
+
+def _over_elements(
+    found: Explained,
+    covariance: NDArray[np.float64],
+    number: tuple[NDArray[np.float64], NDArray[np.float64]],
+    which: NDArray[np.bool_],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Areal density, its σ and its correlation with Z, averaged over the elements that come into question.
+
+    Grams per electron jump from element to element (argon stands above potassium), so where Z is known to no better than that, the slope at
+    one Z says little.
+    """
+    z, sigma_z = number
+    slope = found.slope[which]
+    with np.errstate(invalid="ignore"):
+        weight = np.exp(-0.5 * found.chi2[which])
+        weight *= np.abs(found.z - z[:, None]) <= _BRANCH_SIGMAS * sigma_z[:, None]
+    weight *= np.gradient(found.z)
+    total = weight.sum(axis=1, keepdims=True)
+    weight = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
+    variance = found.sigma[which] ** 2
+    shared = covariance[:, 0, 1, None] - slope * covariance[:, 0, 0, None]
+    # Were it this element, the likeliest true α_high would be the measured one less its share of the residual.
+    steep = found.depth_slope[which]
+    depth = found.areal_density[which] - steep * shared / variance * found.residual[which]
+    rest = steep**2 * np.maximum(covariance[:, 0, 0, None] - shared**2 / variance, 0)
+    mean, mean_z = (weight * depth).sum(axis=1), (weight * found.z).sum(axis=1)
+    spread = (weight * ((depth - mean[:, None]) ** 2 + rest)).sum(axis=1)
+    spread_z = (weight * (found.z - mean_z[:, None]) ** 2).sum(axis=1)
+    both = (weight * (depth - mean[:, None]) * (found.z - mean_z[:, None])).sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return mean, np.sqrt(spread), both / np.sqrt(spread * spread_z)
