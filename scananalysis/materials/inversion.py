@@ -1,29 +1,57 @@
-"""The inverse of the dual-energy model as tables: areal density, atomic number, σ, correlation and flags in one look-up.
+"""The inverse of the dual-energy model by look-up: areal density, atomic number, σ, correlation, twins and flags.
 
-At a given high-energy attenuation, the low-energy attenuation as a function of atomic number is monotonic from hydrogen up to a fold,
-where pair production (MV) or a K edge (kV) turns it round; beyond the fold lie physical twins. Tables cover the branch of common
-materials, in coordinates that are smooth up to the fold: √α_high, and the root of the distance from the fold at that α_high.
+Tables are those of `tables`. A pair is placed between the fold and hydrogen at its α_high, read on the first branch, and on the second
+where only that one explains it. Rows of an image have one fan angle each; between nodes of the angle tables are interpolated.
 """
 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scananalysis.core import Quality
+from scananalysis.core import PhysicsRangeError, Quality
+from scananalysis.materials.electrons import PER_Z, SIGMA_ROWS, SIGMA_SCALE, grams_image
+from scananalysis.materials.tables import DENSE, InverseTable, build_table
 
-if TYPE_CHECKING:
-    from scananalysis.materials.dualenergy import DualEnergyModel
+__all__ = ["InverseTable", "Inverted", "build_table", "invert"]
 
-_Z = np.concatenate([np.arange(1, 10, 0.5), np.arange(10, 92.01, 1.0)])
-_COLUMNS, _ROWS = 384, 192
+Plane = NDArray[np.float32]
+
 _THINNEST = 0.02
-"""Attenuation below which atomic number cannot be told: both beams are nearly transparent."""
-_NODES_PER_RAD = 20.0
+_FAINTEST = 1e-3
+"""α_high below which atomic number cannot be told: at most the first, at least the second, 5 σ in between."""
+_THIN_SIGMAS = 5.0
+_SLACK = 2e-4
+"""Part of the way from fold to hydrogen by which a pair may lie outside for rounding."""
+_REACH_SLACK = 3e-3
+"""As much for the end of the second branch, which is less smooth."""
+_WAVERING = 0.1
+_LIGHTEST_FLAT = 2.2
+_BLOCK_PIXELS = 1 << 16
+_WIDEST = 30_000
+"""OpenCV's look-up takes images up to 32767 wide, so a single long row is cut."""
+
+
+@dataclass(frozen=True)
+class Twins:
+    """The second solution of an inversion; arrays have the shape of the input, NaN where there is none within 3 σ.
+
+    Parameters
+    ----------
+    z, areal_density : ndarray of float32
+        Of the solution on the other branch of the folded map, g/cm²; where none passes through the pair, the nearest.
+    likelihood_ratio : ndarray of float32
+        Of the second to the first solution: 1 where both explain the pair exactly, 0 where there is none.
+    """
+
+    z: Plane
+    areal_density: Plane
+    likelihood_ratio: Plane
 
 
 @dataclass(frozen=True)
@@ -39,148 +67,42 @@ class Inverted:
     correlation : ndarray of float32
     quality : ndarray of uint32
         `AMBIGUOUS`, `EXTRAPOLATED`, `NOT_FINITE`.
-    jacobian : ndarray of float32, (2, 2, …)
-        ∂(λ, Z)/∂(α_high, α_low).
+    details : callable, optional
+        Returns the Jacobian and the second solutions; they are worked out when first asked for, from the arrays that were
+        inverted, which must not have been changed by then.
     """
 
-    areal_density: NDArray[np.float32]
-    z_eff: NDArray[np.float32]
-    sigma_areal_density: NDArray[np.float32]
-    sigma_z: NDArray[np.float32]
-    correlation: NDArray[np.float32]
+    areal_density: Plane
+    z_eff: Plane
+    sigma_areal_density: Plane
+    sigma_z: Plane
+    correlation: Plane
     quality: NDArray[np.uint32]
-    jacobian: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class InverseTable:
-    """Tables of one model by fan angle.
-
-    Parameters
-    ----------
-    angle : ndarray, (node,)
-        Absolute fan angles.
-    root_limit : float
-        √α_high of the last column.
-    rows : ndarray of float32, (node, 4, column)
-        α_low at the fold, its distance to hydrogen (signed), α_low of the farthest twin (relative to the fold), largest
-        λ's α_high flag.
-    planes : ndarray of float32, (node, row, column, 6)
-        λ/α_high, Z, and ∂α_high/∂λ, ∂α_high/∂Z, ∂α_low/∂λ, ∂α_low/∂Z.
-    largest : float
-        Largest areal density, g/cm².
-    """
-
-    angle: NDArray[np.float64]
-    root_limit: float
-    rows: NDArray[np.float32]
-    planes: NDArray[np.float32]
-    largest: float
+    details: Callable[[], tuple[Plane, Twins]] = field(repr=False, compare=False)
 
     @functools.cached_property
-    def images(self) -> tuple[tuple[NDArray[np.float32], ...], ...]:
-        """What is looked up at every node, laid out once as OpenCV wants it: ``rows``, and ``planes`` by threes."""
-        return tuple(
-            (np.ascontiguousarray(rows.T[None]), *(np.ascontiguousarray(planes[..., k : k + 3]) for k in (0, 3)))
-            for rows, planes in zip(self.rows, self.planes, strict=True)
-        )
+    def _details(self) -> tuple[Plane, Twins]:
+        return self.details()
 
+    @property
+    def jacobian(self) -> Plane:
+        """∂(λ, Z)/∂(α_high, α_low), (2, 2, …)."""
+        return self._details[0]
 
-def build_table(model: DualEnergyModel) -> InverseTable:
-    """Compute the tables of a model."""
-    limit = min(float(beam.fan_angle_rad[-1]) for beam in model.beams)
-    count = max(1, int(np.ceil(limit * _NODES_PER_RAD)) + 1) if limit > 0 else 1
-    angles = np.linspace(0, limit, count)
-    mu = [model.mass_attenuation(i, _Z) for i in range(2)]
-    # The densest elements define how far attenuation goes.
-    deepest = max(
-        float(
-            -np.log(np.exp(-model.largest_areal_density * (m - m.min())) @ beam.signal_weights())
-            + model.largest_areal_density * m.min()
-        )
-        for beam, table in zip(model.beams[:1], mu[:1], strict=True)
-        for m in table[[5, 43]]
-    )
-    root = np.sqrt(max(deepest, 1.0)) * 1.02
-    nodes = [_node(model, mu, float(angle), root) for angle in angles]
-    return InverseTable(
-        angles,
-        root,
-        np.stack([node[0] for node in nodes]).astype(np.float32),
-        np.stack([node[1] for node in nodes]).astype(np.float32),
-        model.largest_areal_density,
-    )
+    @property
+    def second_z(self) -> Plane:
+        """Atomic number of the second solution; see `Twins`."""
+        return self._details[1].z
 
+    @property
+    def second_areal_density(self) -> Plane:
+        """Areal density of the second solution, g/cm²."""
+        return self._details[1].areal_density
 
-def _curves(
-    depth: NDArray[np.float64], mu: NDArray[np.float64], weights: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Attenuation and its derivative by depth, (n,), for (n,) depths and one or n rows of coefficients."""
-    least = mu.min(axis=-1, keepdims=True)
-    part = np.exp(-depth[:, None] * (mu - least)) * weights
-    total = part.sum(axis=1)
-    return depth * least[..., 0] - np.log(total), (part * mu).sum(axis=1) / total
-
-
-def _node(
-    model: DualEnergyModel, mu: list[NDArray[np.float64]], angle: float, root: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    high_weights, low_weights = (beam.signal_weights(angle) for beam in model.beams)
-    high = np.maximum(np.linspace(0, root, _COLUMNS) ** 2, _THINNEST / 4)
-    # For every Z: depth at each α_high by Newton's method, then α_low and the four derivatives there.
-    lam = np.empty((_Z.size, _COLUMNS))
-    low, dh, dl = np.empty_like(lam), np.empty_like(lam), np.empty_like(lam)
-    for i in range(_Z.size):
-        depth = high / (high_weights @ mu[0][i])
-        for _ in range(12):
-            value, slope = _curves(depth, mu[0][i][None], high_weights)
-            depth = np.maximum(depth + (high - value) / slope, 1e-9)
-        lam[i] = depth
-        dh[i] = _curves(depth, mu[0][i][None], high_weights)[1]
-        low[i], dl[i] = _curves(depth, mu[1][i][None], low_weights)
-    # dα_low/dZ at constant α_high follows from the table itself.
-    along: NDArray[np.float64] = np.asarray(np.gradient(low, _Z, axis=0))
-    # ∂α_high/∂Z at constant λ: λ moves by ∂λ/∂Z along the curve of constant α_high.
-    dlam: NDArray[np.float64] = np.asarray(np.gradient(lam, _Z, axis=0))
-    dh_dz = -dh * dlam
-    dl_dz = along + dl * -dlam
-    planes = np.empty((_ROWS, _COLUMNS, 6))
-    rows = np.empty((3, _COLUMNS))
-    unit = np.linspace(0, 1, _ROWS) ** 2
-    for j in range(_COLUMNS):
-        fold = _fold(low[:, j])
-        branch = low[: fold + 1, j]
-        span = branch[0] - branch[-1]
-        # Distance from the fold over its whole span: rises monotonically from the fold to hydrogen.
-        distance = np.maximum.accumulate(((branch - branch[-1]) / span)[::-1])
-        distance += np.arange(distance.size) * 1e-9
-        z = np.interp(np.sqrt(unit), np.sqrt(np.maximum(distance, 0)), _Z[fold::-1])
-        rows[:, j] = branch[-1], span, _twin_reach(low[:, j], fold) - branch[-1]
-        for k, table in enumerate((lam / high[None], None, dh, dh_dz, dl, dl_dz)):
-            planes[:, j, k] = z if table is None else np.interp(z, _Z, table[:, j])
-    return rows, planes
-
-
-def _fold(low: NDArray[np.float64]) -> int:
-    """Index where α_low, followed from hydrogen, turns round."""
-    sign = np.sign(low[_Z.searchsorted(8.0)] - low[0])
-    rising = low * sign
-    peak = int(np.argmax(rising))
-    # A turn smaller than 1e-4 of α is wiggle of the tables, not a fold.
-    run = np.maximum.accumulate(rising)
-    turned = np.flatnonzero(run - rising > 1e-4 * np.abs(low[0]))
-    if turned.size and turned[0] < peak:
-        peak = int(np.argmax(rising[: turned[0]]))
-    return max(peak, 1)
-
-
-def _twin_reach(low: NDArray[np.float64], fold: int) -> float:
-    """Return α_low at the farthest point from the fold that an element beyond the fold reaches."""
-    if fold >= low.size - 1:
-        return float(low[fold])
-    beyond = low[fold:]
-    toward = np.sign(low[0] - low[fold])
-    return float(beyond[np.argmax(beyond * toward)])
+    @property
+    def likelihood_ratio(self) -> Plane:
+        """Likelihood of the second solution over that of the first."""
+        return self._details[1].likelihood_ratio
 
 
 def invert(
@@ -192,122 +114,249 @@ def invert(
     fan_angle_rad: float | NDArray[np.floating[Any]],
 ) -> Inverted:
     """Look attenuations up; see `DualEnergyModel.invert`."""
-    high, low = (np.asarray(a, np.float32) for a in (alpha_high, alpha_low))
-    high, low = np.broadcast_arrays(high, low)
-    shape = high.shape
-    angle = np.abs(np.atleast_1d(np.asarray(fan_angle_rad, np.float64)))
-    variances = [
-        np.broadcast_to(np.zeros((), np.float32) if v is None else np.asarray(v, np.float32), shape)
-        for v in (var_high, var_low)
+    inputs = [np.zeros((), np.float32) if a is None else np.asarray(a, np.float32) for a in (var_high, var_low)]
+    planes = np.broadcast_arrays(*(np.asarray(a, np.float32) for a in (alpha_high, alpha_low)))
+    shape = planes[0].shape
+    pair = [*planes, *(np.broadcast_to(v, shape) for v in inputs)]
+    angle = _checked_angles(table, fan_angle_rad)
+    if angle.size == 1 and (len(shape) != 2 or shape[1] > _WIDEST):
+        pair = [p.reshape(1, -1) for p in pair]
+    angle = np.broadcast_to(angle, pair[0].shape[:1])
+    height, width = pair[0].shape
+    out = [np.empty((height, width), np.float32) for _ in range(5)]
+    quality = np.empty((height, width), np.uint32)
+    for part in _parts(table, angle, width):
+        _Block(table, pair, part).solve([o[part.at] for o in out], quality[part.at])
+
+    def details() -> tuple[Plane, Twins]:
+        jacobian = np.empty((2, 2, height, width), np.float32)
+        twins = [np.empty((height, width), np.float32) for _ in range(3)]
+        for part in _parts(table, angle, width):
+            found = _Block(table, pair, part).details(out[3][part.at])
+            jacobian[(slice(None), slice(None), *part.at)] = found[0]
+            for target, plane in zip(twins, found[1:], strict=True):
+                target[part.at] = plane
+        return jacobian.reshape(2, 2, *shape), Twins(*(t.reshape(shape) for t in twins))
+
+    depth, z, sigma_depth, sigma_z, correlation = (o.reshape(shape) for o in out)
+    return Inverted(depth, z, sigma_depth, sigma_z, correlation, quality.reshape(shape), details)
+
+
+def _checked_angles(table: InverseTable, fan_angle_rad: float | NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    angle = np.atleast_1d(np.asarray(fan_angle_rad, np.float64))
+    if table.angle.size == 1:
+        return np.zeros_like(angle)
+    if table.symmetric:
+        angle = np.abs(angle)
+    low, high = table.angle[[0, -1]]
+    if not (angle.min() >= low - 1e-6 and angle.max() <= high + 1e-6):
+        raise PhysicsRangeError(
+            f"fan angles {angle.min():.4f} to {angle.max():.4f} rad",
+            expected=f"{low:.4f} to {high:.4f} rad, where the beams are known",
+        )
+    return np.clip(angle, low, high)
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Where a part of an image is, the node of fan angle below it, the next one's weight, and the row of the edges, by row."""
+
+    at: tuple[slice, slice]
+    node: int
+    share: Plane
+    fine: Plane
+
+
+def _parts(table: InverseTable, angle: NDArray[np.float64], width: int) -> list[_Part]:
+    """Parts of an image that stay in the cache and lie between two nodes of the fan angle."""
+    at = np.interp(angle, table.angle, np.arange(table.angle.size))
+    node = np.minimum(at.astype(int), max(table.angle.size - 2, 0))
+    fine = at * DENSE
+    share = np.zeros(angle.size, np.float32)
+    for i in np.unique(node) if table.share.size else ():
+        some = node == i
+        share[some] = np.interp(fine[some] - DENSE * i, np.arange(DENSE + 1), table.share[i])
+    step = min(width, _WIDEST) or 1
+    tall = max(_BLOCK_PIXELS // step, 1)
+    starts = np.unique(np.concatenate([np.arange(0, angle.size, tall), np.flatnonzero(np.diff(node)) + 1]))
+    stops = [*starts[1:], angle.size]
+    return [
+        _Part(
+            (slice(y, stop), slice(x, x + step)),
+            int(node[y]),
+            share[y:stop, None],
+            fine[y:stop, None].astype(np.float32),
+        )
+        for y, stop in zip(starts, stops, strict=True)
+        for x in range(0, width, step)
     ]
-    if angle.size == 1:
-        a, b, va, vb = (np.ascontiguousarray(p.reshape(1, -1)) for p in (high, low, *variances))
-    else:
-        a, b, va, vb = (np.ascontiguousarray(p) for p in (high, low, *variances))
-    out = _rows(table, a, b, va, vb, angle)
-    depth, z, sigma_depth, sigma_z, correlation, quality = (plane.reshape(shape) for plane in out[:6])
-    return Inverted(depth, z, sigma_depth, sigma_z, correlation, quality, out[6].reshape(2, 2, *shape))
 
 
-_BLOCK = 64
-
-
-def _rows(
-    table: InverseTable,
-    high: NDArray[np.float32],
-    low: NDArray[np.float32],
-    var_high: NDArray[np.float32],
-    var_low: NDArray[np.float32],
-    angle: NDArray[np.float64],
-) -> tuple[NDArray[Any], ...]:
-    """Invert (y, x) with one angle per row, in blocks of rows that stay in the cache."""
-    height, width = high.shape
-    out = tuple(np.empty((height, width), np.float32) for _ in range(5))
-    quality = np.zeros((height, width), np.uint32)
-    jacobian = np.empty((2, 2, height, width), np.float32)
-    # OpenCV's look-up takes images up to 32767 wide, so a single long row is cut.
-    step = 30_000
-    for y in range(0, height, _BLOCK):
-        for x in range(0, width, step):
-            part = np.s_[y : y + _BLOCK, x : x + step]
-            found = _block(table, high[part], low[part], var_high[part], var_low[part], angle[y : y + _BLOCK])
-            for target, plane in zip(out, found[:5], strict=True):
-                target[part] = plane
-            quality[part] = found[5]
-            jacobian[(slice(None), slice(None), *part)] = found[6]
-    return (*out, quality, jacobian)
-
-
-def _looked_up(
-    table: InverseTable, node: int, column: NDArray[np.float32], low: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Planes (y, x, 6), unit distance from the fold, and how far α_low lies beyond the farthest twin."""
+def _remap(image: Plane, column: Plane, row: NDArray[np.floating[Any]]) -> Plane:
     import cv2
 
-    def remap(source: NDArray[np.float32], x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(cv2.remap(source, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
-
-    edge_image, *plane_images = table.images[node]
-    edges = remap(edge_image, column, np.zeros_like(column))
-    unit = (low - edges[..., 0]) / edges[..., 1]
-    row = np.sqrt(np.clip(unit, 0, 1)) * np.float32(_ROWS - 1)
-    planes = np.concatenate([remap(image, column, row) for image in plane_images], axis=-1)
-    clear = (low - edges[..., 0] - edges[..., 2]) * np.sign(edges[..., 1])
-    return planes, unit, clear
+    return np.asarray(
+        cv2.remap(
+            image, column, np.ascontiguousarray(row, np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        ),
+        np.float32,
+    )
 
 
-def _block(
-    table: InverseTable,
-    high: NDArray[np.float32],
-    low: NDArray[np.float32],
-    var_high: NDArray[np.float32],
-    var_low: NDArray[np.float32],
-    angle: NDArray[np.float64],
-) -> tuple[NDArray[Any], ...]:
-    finite = np.isfinite(high) & np.isfinite(low)
-    alpha = np.where(finite, high, 0)
-    other = np.where(finite, low, 0)
-    thin = alpha < _THINNEST
-    column = np.sqrt(np.maximum(alpha, 0)) * np.float32((_COLUMNS - 1) / table.root_limit)
-    if table.angle.size == 1:
-        planes, unit, clear = _looked_up(table, 0, column, other)
-    else:
-        at = np.interp(angle, table.angle, np.arange(table.angle.size))
-        planes, unit, clear = (np.zeros((*alpha.shape, 6), np.float32), np.zeros_like(alpha), np.zeros_like(alpha))
-        for node in range(int(np.floor(at.min())), min(int(np.ceil(at.max())), table.angle.size - 1) + 1):
-            share = np.maximum(1 - np.abs(at - node), 0).astype(np.float32)[:, None]
-            if not share.any():
-                continue
-            found = _looked_up(table, node, column, other)
-            planes += found[0] * share[..., None]
-            unit += found[1] * share
-            clear += found[2] * share
-    depth = planes[..., 0] * alpha
-    z = planes[..., 1].copy()
-    dh_dl, dh_dz, dl_dl, dl_dz = (planes[..., k] for k in range(2, 6))
-    determinant = dh_dl * dl_dz - dh_dz * dl_dl
-    with np.errstate(divide="ignore", invalid="ignore"):
-        inverse = np.stack([dl_dz, -dh_dz, -dl_dl, dh_dl]) / determinant
-    # Both beams nearly transparent: only their common thickness can be told.
-    inverse[:, thin] = 0
-    inverse[0][thin] = 1 / dh_dl[thin]
-    var_depth = inverse[0] ** 2 * var_high + inverse[1] ** 2 * var_low
-    var_z = inverse[2] ** 2 * var_high + inverse[3] ** 2 * var_low
-    shared = inverse[0] * inverse[2] * var_high + inverse[1] * inverse[3] * var_low
-    with np.errstate(divide="ignore", invalid="ignore"):
-        correlation = np.where(var_depth * var_z > 0, shared / np.sqrt(var_depth * var_z), 0)
-        # σ of α_low's distance from the curve of twins at the measured α_high.
-        slope = dl_dl / dh_dl
-        noise = np.sqrt(var_low + slope**2 * var_high)
-    quality = np.zeros(high.shape, np.uint32)
-    quality[(clear < noise) & ~thin] |= np.uint32(Quality.AMBIGUOUS.value)
-    outside = ((unit < 0) | (unit > 1)) & (~thin)
-    outside |= thin | (column > _COLUMNS - 1) | (depth > table.largest)
-    quality[outside] |= np.uint32(Quality.EXTRAPOLATED.value)
-    quality[~finite] |= np.uint32(Quality.NOT_FINITE.value)
-    z[thin] = np.nan
-    depth[~finite] = np.nan
-    z[~finite] = np.nan
-    sigma_z = np.sqrt(var_z)
-    sigma_z[thin | ~finite] = np.inf
-    return depth, z, np.sqrt(var_depth), sigma_z, correlation, quality, inverse.reshape(2, 2, *high.shape)
+class _Block:
+    """One part of an image: where its pairs stand in the tables, and what is read there."""
+
+    def __init__(self, table: InverseTable, pair: Sequence[Plane], part: _Part) -> None:
+        high, low, var_high, var_low = (np.ascontiguousarray(plane[part.at]) for plane in pair)
+        self.table, self.node, self.share = table, part.node, part.share
+        self.finite = np.isfinite(high + low)
+        self.whole = bool(self.finite.all())
+        if not self.whole:
+            high, low = (np.where(self.finite, a, np.float32(0)) for a in (high, low))
+        self.high, self.var_high, self.var_low = high, var_high, var_low
+        self.thin = high < np.clip(np.sqrt(var_high) * np.float32(_THIN_SIGMAS), _FAINTEST, _THINNEST)
+        self.column = np.sqrt(np.maximum(high, 0)) * np.float32((table.planes.shape[3] - 1) / table.root_limit)
+        edges = _remap(table.edges, self.column, np.broadcast_to(part.fine, high.shape))
+        self.span, self.reach = edges[..., 1], edges[..., 2]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            self.place = (low / high - edges[..., 0]) / self.span
+        np.copyto(self.place, edges[..., 3], where=self.thin)
+        self.row = table.row(self.place)
+        self.planes = self._read(table.planes[0], self.row)
+        self.slopes = self._read(table.slopes[0], self.row)
+        # σ of α_low about the curve of an element, as a part of the way from fold to hydrogen.
+        self.noise = np.sqrt(var_low + self.planes[..., 3] ** 2 * var_high)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            self.blur = np.where(self.thin, np.float32(0), self.noise / (np.abs(self.span) * high))
+        deep = self._too_deep()
+        clear = self.place - self.reach
+        blur = np.maximum(self.blur, _SLACK)
+        # Only the second branch explains it, or comes nearer: beyond hydrogen, or the first branch ends too deep.
+        self.heavy = ((self.place > 1 + blur) & (self.reach > 1)) | (deep & (clear <= blur) & (self.reach > 0))
+        self.heavy &= ~self.thin
+        self.twin = (clear < np.maximum(blur, _REACH_SLACK)) & (self.reach > 0) & (self.place > -blur) & ~self.heavy
+        # Next to the fold cross sections waver from element to element: there the second branch has twins of its own.
+        self.twin |= self.thin | (self.heavy & (self.place < (np.inf if table.flat else _WAVERING)))
+        if table.flat:
+            # Rounding alone decides between hydrogen and helium, of half as much matter per electron.
+            self.twin |= self.planes[..., 1] < _LIGHTEST_FLAT
+        if self.heavy.any():
+            self._read_heavy()
+
+    def _read(self, images: NDArray[np.float32], row: Plane) -> Plane:
+        found = _remap(images[self.node], self.column, row)
+        if images.shape[0] > 1:
+            further = _remap(images[self.node + 1], self.column, row)
+            further -= found
+            further *= self.share[..., None]
+            found += further
+        return found
+
+    def _second(self) -> tuple[Plane, Plane]:
+        """Planes and slopes of the second branch."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            row = self.table.row(self.place / np.maximum(self.reach, np.float32(1e-9)))
+        return self._read(self.table.planes[1], row), self._read(self.table.slopes[1], row)
+
+    def _read_heavy(self) -> None:
+        planes, slopes = self._second()
+        np.copyto(self.planes, planes, where=self.heavy[..., None])
+        np.copyto(self.slopes, slopes, where=self.heavy[..., None])
+
+    def _sigmas(self) -> tuple[Plane, Plane]:
+        """σ of Z, and ∂α_low/∂Z at constant α_high."""
+        by_z = self.planes[..., 2] * self.high
+        with np.errstate(divide="ignore", invalid="ignore"):
+            sigma = np.where(self.noise > 0, self.noise / np.abs(by_z), np.float32(0))
+        return sigma, by_z
+
+    def solve(self, out: Sequence[Plane], quality: NDArray[np.uint32]) -> None:
+        """Fill λ, Z, their σ and correlation, and the flags."""
+        depth, z, sigma_depth, sigma_z, correlation = out
+        sigma, by_z = self._sigmas()
+        grams, slope, scatter = self._grams(sigma)
+        electrons = self.planes[..., 0] * self.high
+        np.multiply(electrons, grams, out=depth)
+        # λ = n A/Z: along α_high, and across with Z.
+        straight = grams * self.slopes[..., 1]
+        across = grams * self.slopes[..., 0] * self.high + electrons * slope
+        var_z = sigma**2
+        with np.errstate(divide="ignore", invalid="ignore"):
+            # Covariance of α_high and Z is −lean, that of λ and Z is ``along``.
+            lean = self.planes[..., 3] * self.var_high / by_z
+            along = across * var_z - straight * lean
+            var = straight * (straight * self.var_high - across * lean) + across * along
+            var += (electrons * scatter) ** 2 * var_z
+            np.copyto(var, straight**2 * self.var_high, where=self.thin)
+            np.sqrt(np.maximum(var, 0), out=sigma_depth)
+            np.divide(along, sigma_depth * sigma, out=correlation)
+        correlation[~(np.abs(correlation) <= 1)] = 0
+        correlation[self.thin] = 0
+        z[...] = self.planes[..., 1]
+        sigma_z[...] = sigma
+        outside = (self.place < -_SLACK) | (self.place > np.maximum(self.reach, 1) + _SLACK)
+        outside |= (
+            self.thin
+            | (self.column > self.table.planes.shape[3] - 1)
+            | (depth > self.table.largest * np.float32(1 + 1e-5))
+        )
+        quality[...] = outside * np.uint32(Quality.EXTRAPOLATED.value) + self.twin * np.uint32(Quality.AMBIGUOUS.value)
+        z[self.thin] = np.nan
+        sigma_z[self.thin] = np.inf
+        if not self.whole:
+            broken = ~self.finite
+            quality[broken] = Quality.NOT_FINITE.value
+            for plane in (depth, z, sigma_depth, correlation):
+                plane[broken] = np.nan
+            sigma_z[broken] = np.inf
+
+    def _too_deep(self) -> NDArray[np.bool_]:
+        """Where the first branch ends beyond the largest areal density by more than 1 σ of it."""
+        electrons = self.planes[..., 0] * self.high
+        # Grams per electron are below 2.6 for every element: most blocks are done here.
+        if not electrons.size or float(electrons.max()) * 2.6 < self.table.largest:
+            return np.zeros(self.high.shape, bool)
+        grams = self._grams(np.zeros_like(self.high))[0]
+        allowed = np.maximum(
+            np.sqrt(self.var_high) * self.slopes[..., 1] * grams, self.table.largest * np.float32(1e-3)
+        )
+        return np.asarray(electrons * grams > self.table.largest + allowed, np.bool_)
+
+    def _grams(self, sigma: Plane, z: Plane | None = None) -> tuple[Plane, Plane, Plane]:
+        """A/Z, its slope and its scatter under a σ of Z."""
+        column = (self.planes[..., 1] if z is None else z) - np.float32(1)
+        column *= np.float32(PER_Z)
+        row = np.minimum(sigma, np.float32(1e6))
+        row = row / (row + np.float32(SIGMA_SCALE)) * np.float32(SIGMA_ROWS - 1)
+        found = _remap(grams_image(), column, row)
+        return found[..., 0], found[..., 1], found[..., 2]
+
+    def details(self, sigma: Plane) -> tuple[NDArray[np.float32], Plane, Plane, Plane]:
+        """Jacobian, and Z, areal density and likelihood ratio of the second solution."""
+        grams, slope, _ = self._grams(np.where(self.thin | ~self.finite, np.float32(0), sigma))
+        by_z = self.planes[..., 2] * self.high
+        straight = grams * self.slopes[..., 1]
+        across = (grams * self.slopes[..., 0] + self.planes[..., 0] * slope) * self.high
+        with np.errstate(divide="ignore", invalid="ignore"):
+            dz_high, dz_low = -self.planes[..., 3] / by_z, 1 / by_z
+            jacobian = np.stack([straight + across * dz_high, across * dz_low, dz_high, dz_low])
+            # Both beams nearly transparent: only their common thickness can be told.
+            jacobian[:, self.thin] = 0
+            jacobian[0][self.thin] = straight[self.thin]
+            # Distances from what each branch reaches, in σ.
+            first = np.minimum(np.maximum(np.maximum(-self.place, self.place - 1), 0) / self.blur, np.float32(1e3))
+            second = np.maximum(np.maximum(-self.place, self.place - self.reach), 0) / self.blur
+            second = np.minimum(second, np.float32(1e3))
+        light, heavy = self.planes, self._second()[0]
+        if self.heavy.any():
+            light = self._read(self.table.planes[0], self.row)
+        other = np.where(self.heavy[..., None], light, heavy)
+        first, second = (np.where(np.isnan(d), np.float32(0), d) for d in (first, second))
+        near, far = np.where(self.heavy, second, first), np.where(self.heavy, first, second)
+        with np.errstate(over="ignore"):
+            ratio = np.exp(np.clip((near**2 - far**2) / 2, -80, 80))
+        none = (far > 3) & ~self.twin | (self.reach <= 0) | self.thin | ~self.finite
+        ratio[none] = 0
+        z = np.where(none, np.float32(np.nan), other[..., 1])
+        depth = other[..., 0] * self.high * self._grams(np.zeros_like(z), other[..., 1])[0]
+        return jacobian.reshape(2, 2, *z.shape), z, np.where(none, np.float32(np.nan), depth), ratio.astype(np.float32)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scananalysis.core import CalibrationError, Quality
-from scananalysis.materials.inversion import Inverted
+from scananalysis.materials.inversion import Inverted, Twins
 from scananalysis.physics import Beam, mass_attenuation
 
 if TYPE_CHECKING:
@@ -134,6 +134,13 @@ class SingleEnergyModel:
         nothing = np.full(value.shape, np.nan, np.float32)
         jacobian = np.zeros((2, 2, *value.shape), np.float32)
         jacobian[0, 0] = slope
+        twins = Twins(nothing, nothing, np.zeros(value.shape, np.float32))
         return Inverted(
-            depth.astype(np.float32), nothing, sigma.astype(np.float32), nothing, nothing, quality, jacobian
+            depth.astype(np.float32),
+            nothing,
+            sigma.astype(np.float32),
+            nothing,
+            nothing,
+            quality,
+            lambda: (jacobian, twins),
         )
