@@ -53,7 +53,11 @@ Float32 = NDArray[np.float32]
 
 def made_scan(lines: int, elements: int) -> tuple[RawScan, Scanner]:
     """Return a dual-energy scan with boxes of many densities, and its scanner with as many elements."""
-    device = find_scanner(NAME).with_elements(elements)
+    full = find_scanner(NAME)
+    # The same array in finer elements: the beam reaches no further.
+    pitch = full.element_pitch_mm * full.elements / elements
+    geometry = full.geometry.model_copy(update={"elements": elements, "element_pitch_mm": pitch})
+    device = full.model_copy(update={"geometry": geometry})
     rng = np.random.default_rng(0)
     alpha = np.repeat(np.repeat(rng.uniform(0, 6, (lines // 40 + 1, elements // 50 + 1)), 40, axis=0), 50, axis=1)
     transmission = np.exp(-alpha[:lines, :elements]).astype(np.float32)

@@ -93,6 +93,7 @@ def plans_of(
     """
     corrections = Corrections.of(scanner, recipe)
     used.check_corrections(corrections)
+    needs_profile = bool(corrections.crosstalk or corrections.scatter_share)
     full_scale = scanner.readout.full_scale_counts
     flags = find_defects(used, recipe.defects)
     channels = len(used.offset)
@@ -109,7 +110,7 @@ def plans_of(
             gain,
             used.gain_sigma[c],
             quantum[c],
-            _profile(scanner, beam),
+            _profile(scanner, beam) if needs_profile else np.ones_like(gain),
         )
         # Quanta or electronics make two equal lines all but impossible; without either they may be the load.
         noise = np.median(used.dark_noise[c] ** 2 + 0.01 * used.quantum[c] * used.gain[c])

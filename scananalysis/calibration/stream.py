@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from scananalysis.calibration import pulse as pulses
 from scananalysis.calibration.blocks import BLOCK_LINES
+from scananalysis.calibration.corrections import Corrections
 from scananalysis.calibration.plan import plans_of
 from scananalysis.calibration.recipe import Recipe
 from scananalysis.calibration.references import Calibration
@@ -76,6 +77,7 @@ class Stream:
         used.check(found.name, binned, (len(found.channels), found.elements), moment)
         self._scanner, self._used, self._recipe = found, used, recipe or Recipe.for_scanner(found)
         self._nominal = float(np.hypot(found.pulse.fluctuation_common, found.pulse.fluctuation_channel))
+        self._drift = Corrections.of(found, self._recipe).drift
         self._steady = self._nominal == 0 and not found.pulse.monitor
         wants_image = not self._steady and (self._recipe.pulse.source == "image" or not used.has_monitor)
         if self._recipe.pulse.enabled and wants_image:
@@ -186,7 +188,10 @@ class Stream:
         shown = pulses.Pulses(
             found.strength[:, part], found.sigma[:, part], found.known[:, part], found.lost[:, part], found.source
         )
-        terms = shared_errors(self._plans, shown, done.dark, self._used.level_sigma, done.effects)
+        # The drift of a whole scan cannot be seen in a part of it: where no pulse is known, all of it is an error.
+        blind = ~shown.known if shown.source != "steady" else np.ones_like(shown.known)
+        drift = np.where(blind, np.float32(self._drift), np.float32(0))
+        terms = shared_errors(self._plans, shown, done.dark, self._used.level_sigma, done.effects, drift)
         record = Provenance().then(
             "calibration.stream",
             parameters={

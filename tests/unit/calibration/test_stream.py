@@ -85,3 +85,11 @@ def test_many_threads_lose_no_line(scan, stream):
     results.append(stream.close())
     assert sum(r.shape[2] for r in results if r is not None) == 200
     assert all(np.isfinite(r.attenuation).all() for r in results if r is not None)
+
+
+def test_where_no_pulse_is_known_the_usual_drift_is_an_error(scan, stream):
+    recipe = Recipe.model_validate({"pulse": {"enabled": False}, "drift": {"sigma": 0.004}})
+    blind = Stream(SCANNER, Calibration.from_references(scan), recipe=recipe)
+    effect = blind.feed(scan.counts).systematic["drift"].effect
+    np.testing.assert_allclose(effect, 0.004, rtol=1e-6)
+    assert "drift" not in stream.feed(scan.counts, scan.monitor).systematic
