@@ -73,7 +73,8 @@ def _noticed(
     variance = np.where(mask, materials.sigma_areal_density, 0).astype(np.float32) ** 2
     share = np.maximum(_box(part, size), np.float32(1e-3))
     mean = (_box(density, size) / share).astype(np.float32)
-    noise = _box(variance, size) / share**2 / (size[0] * size[1])
+    # Running sums may end a rounding error below zero.
+    noise = np.maximum(_box(variance, size), 0) / share**2 / (size[0] * size[1])
     # Cells at the rim hold goods and air; an object's surroundings are windows that hold none of them.
     clear = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1).astype(np.float32)
     whole = (_box(clear, size) > np.float32(0.999)).astype(np.float32)
@@ -87,7 +88,8 @@ def _spread(mean: NDArray[np.float32], weight: NDArray[np.float32], wide: tuple[
     """Return the variance of object-sized means about their surroundings: what an object has to beat."""
     share = np.maximum(_box(weight, wide), np.float32(1e-6))
     centre = (_box((weight * mean).astype(np.float32), wide) / share).astype(np.float32)
-    return _box((weight * (mean - centre) ** 2).astype(np.float32), wide) / share
+    spread = np.maximum(_box((weight * (mean - centre) ** 2).astype(np.float32), wide), 0) / share
+    return spread.astype(np.float32)
 
 
 def _box(plane: NDArray[np.float32], edge: tuple[int, int]) -> NDArray[np.float32]:
