@@ -220,9 +220,9 @@ def _manifest_batches(source: Path) -> Iterator[pa.RecordBatch]:
 
     try:
         if source.suffix.lower() == ".parquet":
-            with parquet.ParquetFile(source) as file:
+            with parquet.ParquetFile(source, pre_buffer=False, buffer_size=1 << 20) as file:
                 wanted = [name for name in file.schema_arrow.names if name in {*_TEXTS, "scan"}]
-                yield from file.iter_batches(batch_size=BATCH, columns=wanted)
+                yield from file.iter_batches(batch_size=BATCH, columns=wanted, use_threads=False)
         else:
             with source.open("rb") as stream:
                 head = stream.readline(1 << 20).decode("utf-8-sig", "replace").strip().split(",")

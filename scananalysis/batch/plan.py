@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from scananalysis.batch.listing import Listing, refuse_empty
 from scananalysis.batch.schema import PLAN, arrow
 from scananalysis.core import ConfigurationError, sha256_file
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 _GROUP = 8192
 
@@ -83,20 +86,24 @@ def write_plan(listing: Listing, path: Path, shard_scans: int, archive: str) -> 
     InputError
         The archive holds no scans.
     """
+    import pyarrow as pa
     from pyarrow import parquet
 
+    # The usual pool keeps what it once held, a hundred megabytes for a long manifest; the system's gives it back.
+    pa.set_memory_pool(pa.system_memory_pool())
     rows = 0
-    seen: list[pa.Array] = []
+    seen: list[NDArray[np.int64]] = []
     with complete(path) as part:
         with parquet.ParquetWriter(part, arrow(PLAN), compression="zstd", use_dictionary=_REPEATED) as writer:
             for table in _grouped(listing.batches(), group_rows(shard_scans)):
                 writer.write_table(table, row_group_size=len(table))
                 rows += len(table)
                 if listing.source is not None:
-                    seen.extend(table.column("path").chunks)
+                    seen.append(np.fromiter(map(hash, table.column("path").to_pylist()), np.int64, len(table)))
         refuse_empty(rows, archive)
-        _refuse_twice(seen, listing)
+        _refuse_twice(seen, part, listing)
         digest = sha256_file(part)
+    pa.default_memory_pool().release_unused()
     return Plan(path, rows, shard_scans, digest)
 
 
@@ -121,17 +128,18 @@ def _grouped(batches: Iterator[pa.RecordBatch], size: int) -> Iterator[pa.Table]
         yield pa.Table.from_batches(waiting).combine_chunks()
 
 
-def _refuse_twice(seen: list[pa.Array], listing: Listing) -> None:
-    import pyarrow as pa
+def _refuse_twice(seen: list[NDArray[np.int64]], plan: Path, listing: Listing) -> None:
+    """Refuse a scan that is named twice; hashes tell whether one can be, the texts are read only then."""
     import pyarrow.compute as pc
+    from pyarrow import parquet
 
-    if not seen:
+    if not seen or len(np.unique(np.concatenate(seen))) == sum(map(len, seen)):
         return
-    paths = pa.chunked_array(seen)
-    if pc.count_distinct(paths).as_py() == len(paths):
+    counted = pc.value_counts(parquet.read_table(plan, columns=["path"])["path"])
+    repeated = counted.filter(pc.greater(counted.field("counts"), 1))
+    if not len(repeated):
         return
-    counted = pc.value_counts(paths)
-    twice = counted.filter(pc.greater(counted.field("counts"), 1))[0].as_py()
+    twice = repeated[0].as_py()
     raise ConfigurationError(
         f"names the scan {twice['values']!r} {twice['counts']} times",
         source=listing.source,
