@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scananalysis.core import MaterialMap, Quality, Radiograph, Regions
+from scananalysis.core import MaterialMap, Quality, Radiograph, Regions, has
 from scananalysis.detectors import scanner as find_scanner
 from scananalysis.materials.classes import BOUNDS, MIXED, SURE, UNDECIDED, decide
 from scananalysis.materials.discriminate import Model, nominal_model
 from scananalysis.materials.dualenergy import DualEnergyModel
-from scananalysis.materials.labelled import Means, means
+from scananalysis.materials.labelled import NO_INFORMATION, Means, means
 from scananalysis.materials.lattice import Lattice, lattice
 from scananalysis.materials.measure import Solved, solve, with_model_error
 from scananalysis.materials.merging import Tolerance, merge
@@ -23,6 +23,9 @@ from scananalysis.materials.singleenergy import SingleEnergyModel
 
 _CELL = 8
 """Pixels of the unbinned scanner along the side of a cell."""
+
+_SMALL_CELL = 4
+"""Cells up to this side, in pixels, are smoothed over three pixels."""
 
 _AIR_ALPHA = 0.02
 _AIR_SIGMAS = 3.0
@@ -90,10 +93,9 @@ def segment(
     coarse[cells.usable & ~there] = air
     labels = _refined(radiograph, cells, coarse, held)
     labels[labels == air] = 0
-    inside = _inside(labels, max(1, cells.cell[0] // _CELLS_PER_MARGIN))
-    labels = _numbered(labels, inside, least_pixels)
-    measured = np.where(inside, labels, 0).astype(np.int32)
-    found = means(radiograph, measured, _weights(cells, radiograph.shape[1:]))
+    labels = _numbered(labels, inside(labels, cells), least_pixels)
+    measured = np.where(inside(labels, cells), labels, 0).astype(np.int32)
+    found = means(radiograph, measured, weights(cells, radiograph.shape[1:]))
     table = _table(radiograph, used, labels, found, cells, sure)
     quality = materials.quality.copy()
     mixed = np.array([False, *(row["class"] == MIXED for row in table)])
@@ -144,7 +146,7 @@ def _refined(radiograph: Radiograph, cells: Lattice, merged: NDArray[np.int32], 
     mean, spread = _statistics(cells, coarse, count)
     best = np.full(row.size, np.inf, np.float32)
     chosen = np.zeros(row.size, np.int32)
-    alpha, variance = radiograph.attenuation[:, row, column], radiograph.variance[:, row, column]
+    alpha, variance = _smooth(radiograph, cells, (row, column))
     cell = (row // high) * columns + column // wide
     flat = around.reshape(9, -1)
     for candidate in flat:
@@ -160,6 +162,27 @@ def _refined(radiograph: Radiograph, cells: Lattice, merged: NDArray[np.int32], 
     left = merged[row // high, column // wide]
     full[row, column] = np.where(chosen > 0, chosen, np.where(coarse[row // high, column // wide] == left, 0, left))
     return np.asarray(full, np.int32)
+
+
+def _smooth(
+    radiograph: Radiograph, cells: Lattice, at: tuple[NDArray[np.int64], NDArray[np.int64]]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Attenuation and its variance over half a cell around some pixels, (channel, n).
+
+    A pixel that chose its area by its own value would carry its noise into that area's mean.
+    """
+    import cv2
+
+    high, wide = (2 * (side // 4) + 1 if side > _SMALL_CELL else 3 for side in cells.cell)
+    bad = np.asarray(has(radiograph.quality, NO_INFORMATION).any(axis=0))
+    share = np.maximum(np.asarray(cv2.blur(np.where(bad, np.float32(0), np.float32(1)), (wide, high)))[at], 1e-6)
+    planes = []
+    for image in (radiograph.attenuation, radiograph.variance):
+        smooth = [
+            np.asarray(cv2.blur(np.where(bad, np.float32(0), plane), (wide, high)))[at] / share for plane in image
+        ]
+        planes.append(np.stack(smooth).astype(np.float32))
+    return planes[0], planes[1] / np.float32(high * wide)
 
 
 def _broad(coarse: NDArray[np.int32]) -> NDArray[np.bool_]:
@@ -196,10 +219,11 @@ def _numbered(labels: NDArray[np.int32], inside: NDArray[np.bool_], least_pixels
     return np.asarray(new[labels], np.int32)
 
 
-def _inside(labels: NDArray[np.int32], margin: int) -> NDArray[np.bool_]:
-    """Pixels of areas with nothing but their own label within a margin."""
+def inside(labels: NDArray[np.int32], cells: Lattice) -> NDArray[np.bool_]:
+    """Return the pixels of areas that are measured: those with nothing but their own label within the margin."""
     import cv2
 
+    margin = max(1, cells.cell[0] // _CELLS_PER_MARGIN)
     kernel = np.ones((2 * margin + 1,) * 2, np.uint8)
     # Labels up to 2²⁴ are exact in float32, which OpenCV's morphology takes.
     plane = labels.astype(np.float32)
@@ -207,8 +231,8 @@ def _inside(labels: NDArray[np.int32], margin: int) -> NDArray[np.bool_]:
     return np.asarray(same & (labels > 0), np.bool_)
 
 
-def _weights(cells: Lattice, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Weights by inverse variance. That of a pixel is drawn with its own noise and would bias the mean; the cell's mean is not."""
+def weights(cells: Lattice, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return the weights of all pixels, by inverse variance. That of a pixel is drawn with its own noise and would bias the mean; the cell's mean is not."""
     total = cells.variance.sum(axis=0)
     weight = np.where(total > 0, 1 / np.where(total > 0, total, 1), 0).astype(np.float32)
     high, wide = cells.cell
