@@ -1,4 +1,4 @@
-# Two commands: `make demo` inspects the example scan, `make test` runs every test. Both make .venv first.
+# Two commands: `make demo` inspects two example scans, `make test` runs every test. Both make .venv first.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 	    --declaration examples/garments-clean.json --output out/demo-clean
 	$(BIN)/scananalysis inspect examples/garments-with-hidden-object.h5 \
 	    --declaration examples/garments-with-hidden-object.json --output out/demo
-	@echo "Open out/demo/report.html"
+	@echo "Open out/demo/report.html (something hidden) and out/demo-clean/report.html (nothing hidden)"
 
 test: $(VENV)/.installed-test
 	$(ONE_THREAD) $(BIN)/pytest -q -n auto --dist loadscope
