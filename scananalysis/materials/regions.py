@@ -232,7 +232,10 @@ def inside(labels: NDArray[np.int32], cells: Lattice) -> NDArray[np.bool_]:
 
 
 def weights(cells: Lattice, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Return the weights of all pixels, by inverse variance. That of a pixel is drawn with its own noise and would bias the mean; the cell's mean is not."""
+    """Return the weights of all pixels, by the inverse variance of their cell.
+
+    A pixel's own variance is drawn with its own noise, and would bias the mean.
+    """
     total = cells.variance.sum(axis=0)
     weight = np.where(total > 0, 1 / np.where(total > 0, total, 1), 0).astype(np.float32)
     high, wide = cells.cell
