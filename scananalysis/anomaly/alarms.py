@@ -104,6 +104,11 @@ def scan_maxima(scores: dict[str, NDArray[np.float32]]) -> dict[str, float]:
     return {head: float(np.nanmax(plane)) if np.isfinite(plane).any() else NOTHING for head, plane in scores.items()}
 
 
+def uncalibrated(source: str, scale: float) -> ScannerCalibration:
+    """Return the state in which a model scores scans that are to calibrate it."""
+    return ScannerCalibration(standardisation={}, maxima={}, source=source, scale=scale)
+
+
 class AlarmCalibrator:
     """Turns clean scans of one scanner into a calibration, one scan after the other.
 
@@ -118,13 +123,17 @@ class AlarmCalibrator:
 
     def __init__(self, model: AnomalyModel, *, scale: float, source: str) -> None:
         self._model = model
-        self._state = ScannerCalibration(standardisation={}, maxima={}, source=source, scale=scale)
+        self._state = uncalibrated(source, scale)
         self._spread = ScoreSpread(len(model.families))
         self._maxima: dict[str, list[float]] = {}
 
     def tune(self, cells: MaterialMap, declaration: Declaration) -> None:
         """Add a scan of the tuning set, on the working grid."""
-        self._spread.add(self._scores(cells, declaration))
+        self.tune_scores(self._scores(cells, declaration))
+
+    def tune_scores(self, scores: CellScores) -> None:
+        """Add a scan of the tuning set that the model has scored."""
+        self._spread.add(scores)
 
     def finish_tuning(self) -> None:
         """Fix location and scale; scans of the calibration set may follow.
@@ -140,8 +149,11 @@ class AlarmCalibrator:
 
     def add(self, cells: MaterialMap, declaration: Declaration) -> None:
         """Add a scan of the calibration set, on the working grid."""
-        scores = standardised(self._scores(cells, declaration), self._state)
-        for head, value in scan_maxima(scores).items():
+        self.add_scores(self._scores(cells, declaration))
+
+    def add_scores(self, scores: CellScores) -> None:
+        """Add a scan of the calibration set that the model has scored."""
+        for head, value in scan_maxima(standardised(scores, self._state)).items():
             self._maxima[head].append(value)
 
     def result(self) -> ScannerCalibration:

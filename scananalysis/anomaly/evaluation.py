@@ -6,14 +6,15 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.stats import beta, binomtest, rankdata
 
-from scananalysis.anomaly.campaign import Prepared, Task, prepared
+from scananalysis.anomaly.campaign import Prepared, Task, in_parallel, prepare
 from scananalysis.anomaly.model import DECLARED
-from scananalysis.datasets import possible_frauds
+from scananalysis.anomaly.store import load
+from scananalysis.datasets import declaration_of, possible_frauds
 
 if TYPE_CHECKING:
     from scananalysis.anomaly.model import AnomalyModel
@@ -109,18 +110,13 @@ def evaluate(  # noqa: PLR0913 - an experiment has that many settings, all by ke
     frauds = list(possible_frauds(recipe, split, scanner))
     pitch = models[0].metadata.pitch_mm
     kinds = [CLEAN] * clean + [fraud for fraud in frauds for _ in range(per_fraud)]
-    tasks = [Task(recipe, split, i, kind, scanner, pitch) for i, kind in enumerate(kinds)]
+    folders = tuple(model.folder for model in models)
+    jobs = [_Scoring(Task(recipe, split, i, kind, scanner, pitch), folders) for i, kind in enumerate(kinds)]
     scans: list[dict[str, Any]] = []
-    papers: list[Declaration] = []
-    for done, made in enumerate(prepared(tasks, workers), start=1):
-        scans.append(_scored(models, made, made.declaration, made.fraud))
-        if made.fraud == CLEAN:
-            other = _other_papers(models[0], made.declaration, papers)
-            papers.append(made.declaration)
-            if other is not None:
-                scans.append(_scored(models, made, other, WRONG))
+    for done, found in enumerate(in_parallel(_score, jobs, workers), start=1):
+        scans += found
         if progress is not None:
-            progress(done, len(tasks))
+            progress(done, len(jobs))
     table = {model.name: {f"{rate:g}": _rates(scans, model.name, rate) for rate in rates} for model in models}
     return {
         "simulated": True,
@@ -137,6 +133,24 @@ def evaluate(  # noqa: PLR0913 - an experiment has that many settings, all by ke
     }
 
 
+class _Scoring(NamedTuple):
+    """Which sample to make and which models, by folder, are to score it."""
+
+    task: Task
+    models: tuple[Path, ...]
+
+
+def _score(job: _Scoring) -> list[dict[str, Any]]:
+    """Score a sample, and a clean one once more under other papers."""
+    models = [load(folder) for folder in job.models]
+    made = prepare(job.task)
+    scans = [_scored(models, made, made.declaration, made.fraud)]
+    if made.fraud == CLEAN:
+        other = _other_papers(models[0], job.task, made.declaration)
+        scans += [] if other is None else [_scored(models, made, other, WRONG)]
+    return scans
+
+
 def _scored(models: Sequence[AnomalyModel], made: Prepared, declaration: Declaration, kind: str) -> dict[str, Any]:
     p_values, highest = {}, {}
     for model in models:
@@ -147,10 +161,14 @@ def _scored(models: Sequence[AnomalyModel], made: Prepared, declaration: Declara
     return {"kind": kind, "p_values": p_values, "highest_declared": highest, "labels": made.labels}
 
 
-def _other_papers(model: AnomalyModel, own: Declaration, papers: Sequence[Declaration]) -> Declaration | None:
-    """Return the latest declaration that shares no family with the scan's own."""
+def _other_papers(model: AnomalyModel, task: Task, own: Declaration) -> Declaration | None:
+    """Return the declaration of one of the samples before this one that shares no family with the scan's own."""
     families = model.declared_families(own) or frozenset()
-    return next((each for each in reversed(papers) if not families & (model.declared_families(each) or families)), None)
+    for number in range(task.number - 1, max(task.number - 1 - _SOUGHT, -1), -1):
+        papers = declaration_of(task.recipe, task.split, number, scanner=task.scanner)
+        if not families & (model.declared_families(papers) or families):
+            return papers
+    return None
 
 
 def _rates(scans: Sequence[Mapping[str, Any]], model: str, rate: float) -> dict[str, Any]:
@@ -249,3 +267,5 @@ def save_evaluation(result: Mapping[str, Any], folder: Path) -> None:
 
 _NAMES = {CLEAN: "declared right (false alarms)", WRONG: "another scan's declaration"}
 _SIGNIFICANT = 0.05
+_SOUGHT = 20
+"""Samples that are looked through for papers without a family in common."""

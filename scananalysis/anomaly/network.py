@@ -151,7 +151,8 @@ def scores_of_logits(
         smooth = [cv2.boxFilter(likelihood[i], -1, (_WINDOW, _WINDOW), borderType=cv2.BORDER_REFLECT) for i in own]
         reference = np.array(own, np.int16)[np.argmax(smooth, axis=0)] if own else best
     return CellScores(
-        {DECLARED: np.where(scored, undeclared, nothing), INSERT: np.where(scored, insert, nothing)},
+        # A spot that lets nothing through is unmeasured, but in goods that do it is the more remarkable.
+        {DECLARED: np.where(scored, undeclared, nothing), INSERT: np.where(load, insert, nothing)},
         family,
         reference,
         load,

@@ -15,6 +15,8 @@ from scananalysis.simulation import NOT_IN_PARCELS, Simulated, container_scene, 
 if TYPE_CHECKING:
     from scananalysis.core import Declaration
     from scananalysis.datasets.recipe import Recipe, ScannerShare
+    from scananalysis.detectors import Scanner
+    from scananalysis.simulation import Load
 
 
 class Sample(NamedTuple):
@@ -63,6 +65,19 @@ def sample(recipe: Recipe, split: str, index: int, *, fraud: str | None = None, 
     ConfigurationError
         The recipe has no such split or scanner, or the scanner's loads cannot hold the fraud.
     """
+    load, device, seed, kind = _drawn(recipe, split, index, fraud, scanner)
+    return Sample(render(load.scene, device, seed), load.declaration, kind)
+
+
+def declaration_of(recipe: Recipe, split: str, index: int, *, scanner: str | None = None) -> Declaration:
+    """Return the papers of the clean twin of a sample, without scanning it; parameters as for `sample`."""
+    return _drawn(recipe, split, index, "none", scanner)[0].declaration
+
+
+def _drawn(
+    recipe: Recipe, split: str, index: int, fraud: str | None, scanner: str | None
+) -> tuple[Load, Scanner, int, str]:
+    """Return load, scanner, seed and kind of fraud of a sample."""
     part = recipe.split(split)
     rng = np.random.default_rng([recipe.seed, zlib.crc32(split.encode()), index])
     weights = np.array([s.weight for s in recipe.scanners])
@@ -77,7 +92,7 @@ def sample(recipe: Recipe, split: str, index: int, *, fraud: str | None = None, 
     seed = int(rng.integers(2**31))
     device = find_scanner(chosen.name).binned(*chosen.binning)
     load = container_scene(seed, device, fraud=None if kind == "none" else kind, pool=recipe.headings or None)
-    return Sample(render(load.scene, device, seed), load.declaration, kind)
+    return load, device, seed, kind
 
 
 def _named(recipe: Recipe, scanner: str) -> ScannerShare:

@@ -6,21 +6,23 @@ import platform
 import shutil
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 
 from scananalysis import cargo
 from scananalysis._version import __version__
-from scananalysis.anomaly.alarms import AlarmCalibrator
-from scananalysis.anomaly.campaign import Task, prepared
+from scananalysis.anomaly.alarms import AlarmCalibrator, uncalibrated
+from scananalysis.anomaly.campaign import Task, in_parallel, prepare
 from scananalysis.anomaly.features import PLANES
 from scananalysis.anomaly.grid import working_scale
 from scananalysis.anomaly.mahalanobis import NUISANCE, MahalanobisModel
 from scananalysis.anomaly.metadata import Metadata, write_metadata
-from scananalysis.anomaly.model import DECLARED, INSERT, AnomalyModel
+from scananalysis.anomaly.model import DECLARED, INSERT, AnomalyModel, CellScores
 from scananalysis.anomaly.network import NetworkModel
+from scananalysis.anomaly.store import load
 from scananalysis.anomaly.training.baseline import fit_components, save_components
 from scananalysis.anomaly.training.cache import Crops, Source, fill
 from scananalysis.anomaly.training.export import export_onnx
@@ -30,7 +32,6 @@ from scananalysis.core import ConfigurationError, sha256_file, sha256_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from scananalysis.datasets import Recipe
 
@@ -125,6 +126,7 @@ def build(
     origin = _origin(recipe, plan)
     trained = origin | {
         "steps": plan.schedule.steps,
+        "refine_steps": plan.schedule.refine_steps,
         "seed": plan.schedule.seed,
         "batch": plan.batch,
         "crop": plan.crop,
@@ -218,28 +220,48 @@ def _fit_network(stems: list[Path], classes: int, plan: Plan, folder: Path, tell
     return path, export_onnx(network, path, list(crops[0][0]))
 
 
+class _Scoring(NamedTuple):
+    """Which sample to make and which models, by folder, are to score it."""
+
+    task: Task
+    models: tuple[Path, ...]
+    scale: float
+
+
+def _raw_scores(job: _Scoring) -> list[CellScores]:
+    made = prepare(job.task)
+    state = uncalibrated("", job.scale)
+    models = [load(folder) for folder in job.models]
+    return [model.cell_scores(made.cells, model.declared_families(made.declaration), state) for model in models]
+
+
 def _calibrate(models: list[AnomalyModel], recipe: Recipe, plan: Plan, workers: int | None, tell: Progress) -> None:
     """Calibrate every model on the same clean scans of every scanner, and write the metadata after each."""
     calibrations: dict[str, dict[str, object]] = {model.name: {} for model in models}
     for model in models:
         write_metadata(model.folder, model.metadata)
+    folders = tuple(model.folder for model in models)
     for scanner, count in plan.clean.items():
         source = (
             f"simulated: recipe {recipe.name}, split calibration, {count} scans (tuned on {plan.tune} of split tune)"
         )
-        found = [AlarmCalibrator(model, scale=working_scale(scanner), source=source) for model in models]
-        tasks = [Task(recipe, "tune", i, "none", scanner, PITCH_MM) for i in range(plan.tune)]
-        for done, made in enumerate(prepared(tasks, workers), start=1):
-            for one in found:
-                one.tune(made.cells, made.declaration)
-            tell(f"clean scans of {scanner}", done, plan.tune + count)
-        for one in found:
-            one.finish_tuning()
-        tasks = [Task(recipe, "calibration", i, "none", scanner, PITCH_MM) for i in range(count)]
-        for done, made in enumerate(prepared(tasks, workers), start=plan.tune + 1):
-            for one in found:
-                one.add(made.cells, made.declaration)
-            tell(f"clean scans of {scanner}", done, plan.tune + count)
+        scale = working_scale(scanner)
+        found = [AlarmCalibrator(model, scale=scale, source=source) for model in models]
+        tasks = [
+            _Scoring(Task(recipe, split, i, "none", scanner, PITCH_MM), folders, scale)
+            for split, number in (("tune", plan.tune), ("calibration", count))
+            for i in range(number)
+        ]
+        for done, scores in enumerate(in_parallel(_raw_scores, tasks, workers), start=1):
+            for one, own in zip(found, scores, strict=True):
+                if done <= plan.tune:
+                    one.tune_scores(own)
+                else:
+                    one.add_scores(own)
+            if done == plan.tune:
+                for one in found:
+                    one.finish_tuning()
+            tell(f"clean scans of {scanner}", done, len(tasks))
         for model, one in zip(models, found, strict=True):
             calibrations[model.name][scanner] = one.result()
             write_metadata(
