@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scananalysis.detectors import Scanner
+from scananalysis.simulation.product import product
 
 Float32 = NDArray[np.float32]
 
@@ -55,7 +56,7 @@ class Scatter:
         back = np.zeros((elements, groups))
         back[at, low] += 1 - share
         back[at, np.minimum(low + 1, groups - 1)] += share
-        self._spread = (back @ kernel).astype(np.float32)
+        self._spread = product(back, kernel).astype(np.float32)
 
     def of(self, mean: Float32, open_beam: Float32) -> Float32:
         """Return the scattered signal, (element, line), of transmitted signal; ``open_beam`` is (element, 1)."""
@@ -64,7 +65,7 @@ class Scatter:
         potential = np.log(transmission)
         potential *= transmission
         potential *= -self.share * open_beam
-        scattered: Float32 = self._spread @ np.add.reduceat(potential, self._starts, axis=0)
+        scattered: Float32 = product(self._spread, np.add.reduceat(potential, self._starts, axis=0))
         return scattered
 
 
@@ -172,8 +173,8 @@ class Afterglow:
         for first in range(0, len(signal), _GLOW_LINES):
             part = signal[first : first + _GLOW_LINES]
             response, decay, intake, keep = self._step(len(part))
-            stored = keep * self.stored + intake @ part
-            part[:] = response @ part + decay @ self.stored
+            stored = keep * self.stored + product(intake, part)
+            part[:] = product(response, part) + product(decay, self.stored)
             self.stored = stored
         return signal
 

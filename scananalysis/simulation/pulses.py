@@ -72,7 +72,7 @@ def draw_travel(scanner: Scanner, lines: int, flaws: Imperfections, rng: np.rand
     if flaws.wobble and artefacts.wobble > 0:
         # Variations over wobble_mm: the weights of neighbouring knots meet at half their height.
         weight = np.exp(-0.5 * ((edge[:, None] / artefacts.wobble_mm - knots) / 0.5) ** 2)
-        speed = artefacts.wobble * (weight @ strength) / np.sqrt((weight**2).sum(axis=1))
+        speed = artefacts.wobble * (weight * strength).sum(axis=1) / np.sqrt((weight**2).sum(axis=1))
         steps = np.clip(speed, -_LARGEST_WOBBLE, _LARGEST_WOBBLE) * (pitch / 2)
         edge = edge + np.concatenate([[0.0], np.cumsum(steps[:-1])])
     lag = int(flaws.interlace and scanner.pulse.interlaced)

@@ -14,6 +14,7 @@ from scananalysis.detectors import Scanner
 from scananalysis.physics import Beam, mass_attenuation
 from scananalysis.simulation.artefacts import Scatter, blur, focal_kernels
 from scananalysis.simulation.imperfections import Imperfections
+from scananalysis.simulation.product import product
 from scananalysis.simulation.pulses import draw_pulses, draw_travel
 from scananalysis.simulation.quadrature import effective_beam
 from scananalysis.simulation.rays import Rays
@@ -196,7 +197,7 @@ class _View:
         # Fewer photons off the axis: by spectrum, distance and obliquity.
         scale = scanner.channels[c].photons_per_line / beam.photons().sum() * np.cos(angle)[:, None] ** 3
         full, photons = beam.photons(angle) * scale, few.photons(angle) * scale
-        self.open_beam = full @ beam.response, full @ beam.response_square
+        self.open_beam = (full * beam.response).sum(axis=1), (full * beam.response_square).sum(axis=1)
         self._open = tuple(part.astype(np.float32)[:, None] for part in self.open_beam)
         weights = photons * few.response
         # The reduced beam's open signal differs from the full one's in the fourth digit.
@@ -256,18 +257,18 @@ class _View:
         for first in range(block.rows.start, block.rows.stop, step):
             rows = slice(first, min(first + step, block.rows.stop))
             depth = block.areal_density[:, rows.start - block.rows.start : rows.stop - block.rows.start]
-            survive = mu @ depth.reshape(len(mu.T), -1)
+            survive = product(mu, depth.reshape(len(mu.T), -1))
             np.exp(survive, out=survive)
             spectral = survive.reshape(len(survive), -1, width)
             spectral *= self._weights[:, rows]
-            both = (self._moments @ survive).reshape(2, -1, width)
+            both = product(self._moments, survive).reshape(2, -1, width)
             mean[rows.start - top : rows.stop - top], square[rows.start - top : rows.stop - top] = both
             if self._noise:
                 inner = both[:, :, halo : halo + lines]
                 at = np.flatnonzero(inner[0] ** 2 < _FEW_QUANTA * inner[1])
                 if at.size:
                     row, column = np.divmod(at, lines)
-                    members = self._powers @ survive[:, row * width + column + halo]
+                    members = product(self._powers, survive[:, row * width + column + halo])
                     found.append((at + (first - top) * lines, members))
         if not found:
             return np.zeros(0, np.intp), np.zeros((4, 0))

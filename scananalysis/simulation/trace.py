@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scananalysis.simulation.plain import PlainPieces, PlainView
+from scananalysis.simulation.product import product
 from scananalysis.simulation.rays import Cut, Rays, common, path, union_path
 from scananalysis.simulation.scene import Layers, Matter, Piece, Scene
 from scananalysis.simulation.solids import cuts
@@ -96,7 +97,7 @@ def _grain_field(piece: Piece, rng: np.random.Generator) -> NDArray[np.float32]:
     x0, x1, y0, y1, _, _ = piece.solid.bounds
     cells = max(2, round((y1 - y0) / piece.grain_mm)), max(2, round((x1 - x0) / piece.grain_mm))
     rows, columns = (_finer(n) for n in cells)
-    fine = rows @ rng.standard_normal(cells) @ columns.T
+    fine = product(product(rows, rng.standard_normal(cells)), columns.T)
     factor: NDArray[np.float32] = np.maximum(1 + piece.grain * fine, 0.05).astype(np.float32)
     return factor
 
