@@ -122,7 +122,13 @@ class DualEnergyModel:
         ------
         CalibrationError
             Too few points, or beams that cannot be brought to fit them.
+        PhysicsRangeError
+            Points at a fan angle where the beams are not known.
         """
+        if not np.all((wedge.z >= 1) & (wedge.z <= 92)):
+            raise CalibrationError(
+                f"step wedge of atomic numbers {wedge.z.min():g} to {wedge.z.max():g}", expected="elements from 1 to 92"
+            )
         if wedge.z.size < 3 or np.unique(wedge.z).size < 2:
             raise CalibrationError(
                 f"{wedge.z.size} step-wedge points of {np.unique(wedge.z).size} elements",
@@ -217,6 +223,48 @@ class DualEnergyModel:
         """Return the fitted mass attenuation of each element in a beam's bins, (z, k), cm²/g."""
         return scaled_attenuation(self.beams[beam], z, self.coefficients[beam])
 
+    def systematic_variance(
+        self, areal_density: ArrayLike, z: ArrayLike, fan_angle_rad: float = 0.0
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the variance of both attenuations that the model's own error makes; it is shared by all pixels of a material.
+
+        The sum of what the fit leaves unexplained (``relative_sigma``) and of the spread of the fitted coefficients.
+
+        Parameters
+        ----------
+        areal_density, z : array-like
+            As for `forward`.
+        fan_angle_rad : float
+
+        Returns
+        -------
+        var_high, var_low : ndarray of float64
+
+        Examples
+        --------
+        >>> from scananalysis.detectors import scanner
+        >>> model = DualEnergyModel.nominal(scanner("cargo-6-4mv"))
+        >>> high, _ = model.forward(50.0, 26.0)
+        >>> var_high, _ = model.systematic_variance(50.0, 26.0)
+        >>> bool(np.isclose(np.sqrt(var_high) / high, model.relative_sigma))
+        True
+        """
+        alpha = self.forward(areal_density, z, fan_angle_rad)
+        rest = [(self.relative_sigma * a) ** 2 for a in alpha]
+        depth, number = np.broadcast_arrays(np.asarray(areal_density, np.float64), np.asarray(z, np.float64))
+        for i, beam in enumerate(self.beams):
+            if not self.covariance[i].any():
+                continue
+            parts = np.stack([element_attenuation(number.ravel(), beam.energy_mev, process) for process in PROCESSES])
+            mu = np.einsum("p,pnk->nk", self.coefficients[i], parts)
+            weight = beam.signal_weights(fan_angle_rad) * np.exp(
+                -depth.reshape(-1, 1) * (mu - mu.min(axis=1, keepdims=True))
+            )
+            # ∂α/∂coefficient is the depth times the mean of the process over what is transmitted.
+            slope = depth.ravel() * np.einsum("nk,pnk->pn", weight / weight.sum(axis=1, keepdims=True), parts)
+            rest[i] = rest[i] + np.einsum("pn,pq,qn->n", slope, self.covariance[i], slope).reshape(depth.shape)
+        return rest[0], rest[1]
+
     def invert(
         self,
         alpha_high: ArrayLike,
@@ -239,7 +287,14 @@ class DualEnergyModel:
         Returns
         -------
         Inverted
-            Arrays of float32 in the shape of the input.
+            Arrays of float32 in the shape of the input; of two solutions, the lighter element (`Inverted.second_z` is the other).
+
+        Raises
+        ------
+        ConfigurationError
+            Negative variances, or shapes that do not fit together.
+        PhysicsRangeError
+            A fan angle outside the beams'.
         """
         return invert(self._table, alpha_high, alpha_low, var_high, var_low, fan_angle_rad)
 

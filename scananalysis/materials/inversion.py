@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scananalysis.core import PhysicsRangeError, Quality
+from scananalysis.core import ConfigurationError, PhysicsRangeError, Quality
 from scananalysis.materials.electrons import PER_Z, SIGMA_ROWS, SIGMA_SCALE, grams_image
 from scananalysis.materials.tables import DENSE, InverseTable, build_table
 
@@ -115,9 +115,19 @@ def invert(
 ) -> Inverted:
     """Look attenuations up; see `DualEnergyModel.invert`."""
     inputs = [np.zeros((), np.float32) if a is None else np.asarray(a, np.float32) for a in (var_high, var_low)]
-    planes = np.broadcast_arrays(*(np.asarray(a, np.float32) for a in (alpha_high, alpha_low)))
-    shape = planes[0].shape
-    pair = [*planes, *(np.broadcast_to(v, shape) for v in inputs)]
+    try:
+        planes = np.broadcast_arrays(*(np.asarray(a, np.float32) for a in (alpha_high, alpha_low)))
+        shape = planes[0].shape
+        pair = [*planes, *(np.broadcast_to(v, shape) for v in inputs)]
+    except ValueError as error:
+        shapes = ", ".join(str(np.shape(a)) for a in (alpha_high, alpha_low, *inputs))
+        raise ConfigurationError(
+            f"attenuations and variances of shapes {shapes}", expected="shapes that fit"
+        ) from error
+    for variance in inputs:
+        # A variance that is not a number makes σ one; below 0 it is a mistake of the caller.
+        if variance.size and float(np.fmin.reduce(variance, axis=None)) < 0:
+            raise ConfigurationError("negative variances of attenuation", expected="variances of at least 0")
     angle = _checked_angles(table, fan_angle_rad)
     if angle.size == 1 and (len(shape) != 2 or shape[1] > _WIDEST):
         pair = [p.reshape(1, -1) for p in pair]
