@@ -19,7 +19,8 @@ FWHM = float(2 * np.sqrt(2 * np.log(2)))
 """Full width at half maximum of a normal distribution over its standard deviation."""
 
 _KERNEL_ELEMENTS = 6
-_GLOW_LINES = 16
+_GLOW_LINES = 8
+_BAND_ELEMENTS = 16
 
 
 class Scatter:
@@ -40,6 +41,7 @@ class Scatter:
         width = scanner.artefacts.scatter_range_mm / scanner.element_pitch_mm
         self.share = np.float32(scanner.artefacts.scatter_share)
         self.group = max(1, int(width / _KERNEL_ELEMENTS))
+        self._reach = int(6 * width) + 1
         groups = -(-elements // self.group)
         self._starts = np.arange(groups) * self.group
         sizes = np.diff(np.append(self._starts, elements))
@@ -65,7 +67,15 @@ class Scatter:
         potential = np.log(transmission)
         potential *= transmission
         potential *= -self.share * open_beam
-        scattered: Float32 = product(self._spread, np.add.reduceat(potential, self._starts, axis=0))
+        grouped = np.add.reduceat(potential, self._starts, axis=0)
+        scattered: Float32 = np.empty_like(potential)
+        for first in range(0, len(potential), _BAND_ELEMENTS):
+            rows = slice(first, first + _BAND_ELEMENTS)
+            # What lies beyond six widths of the kernel adds less than rounding.
+            near = slice(
+                max(0, (first - self._reach) // self.group), (first + _BAND_ELEMENTS + self._reach) // self.group + 2
+            )
+            scattered[rows] = product(self._spread[rows, near], grouped[near])
         return scattered
 
 
