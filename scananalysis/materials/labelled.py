@@ -16,6 +16,12 @@ from scananalysis.core import UNUSABLE, Quality, Radiograph, SystematicTerm, has
 NO_INFORMATION = UNUSABLE | Quality.INTERPOLATED
 """Pixels that add nothing to a mean: no measurement, or computed from neighbours that are in it already."""
 
+_NOISY = 0.01
+"""Relative variance of transmission from which the noise bias of a logarithm needs more than its first term."""
+
+_NEIGHBOURHOOD = 5
+"""Pixels; areas are measured two pixels away from their edges, so it holds no other area's."""
+
 
 @dataclass(frozen=True, eq=False)
 class Means:
@@ -87,7 +93,7 @@ def means(
     per_row = np.maximum(pixels / rows_met, 1)
     for c in range(channels):
         variance = radiograph.variance[c].ravel()[at]
-        mean = radiograph.attenuation[c].ravel()[at] - variance / 2
+        mean = _unbiased(radiograph, c, usable).ravel()[at]
         alpha[:, c] = binned(label, w * mean, count)
         independent[:, c, c] = binned(label, w * w * variance, count)
         independent[:, c, c] *= 1 + (area[c] - 1) * (1 - 1 / per_row)
@@ -100,6 +106,32 @@ def means(
     empty = pixels == 0
     alpha[empty] = np.nan
     return Means(alpha, independent, shared, row_sums, pixels)
+
+
+def _unbiased(radiograph: Radiograph, channel: int, usable: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Attenuation whose mean is not biased by noise.
+
+    The logarithm of a noisy transmission T is high by σ²/2. Where noise is large that is not enough, and σ² itself is drawn with the
+    noise: there the logarithm is that of the mean over the neighbourhood, and the pixel adds its own T to first order, which noise does
+    not bias.
+    """
+    import cv2
+
+    alpha, variance = radiograph.attenuation[channel], radiograph.variance[channel]
+    plain = alpha - variance / 2
+    noisy = usable & (variance > _NOISY)
+    if not noisy.any():
+        return np.asarray(plain, np.float32)
+    side = (_NEIGHBOURHOOD, _NEIGHBOURHOOD)
+    good = np.where(usable, np.float32(1), np.float32(0))
+    share = np.maximum(np.asarray(cv2.blur(good, side)), np.float32(1e-6))
+    transmission = np.exp(-np.where(usable, alpha, np.float32(0))) * good
+    mean = np.asarray(cv2.blur(transmission, side)) / share
+    relative = np.asarray(cv2.blur(np.where(usable, variance, np.float32(0)), side)) / share
+    met = share * (_NEIGHBOURHOOD**2) / float(radiograph.noise_area[channel])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        better = -np.log(mean) - relative / (2 * met) - (transmission / mean - 1)
+    return np.asarray(np.where(usable & (relative > _NOISY) & (mean > 0), better, plain), np.float32)
 
 
 def _shared(
