@@ -110,9 +110,10 @@ def verify(
     """
     root = Path(bundle)
     trusted_keys = {keys.load_public(path) for path in public_keys}
-    files, problems = listing(root)
-    found, bag_sha256, size = check_bag(files, frozenset({custody.NAME}))
-    problems += found
+    files, surplus = listing(root)
+    problems, bag_sha256, size = check_bag(files, frozenset({custody.NAME}))
+    # A folder is often empty because its file was removed, and that is the better word for it.
+    problems += surplus
     log = None
     if custody.NAME in files:
         try:
