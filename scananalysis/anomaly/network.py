@@ -133,7 +133,9 @@ def scores_of_logits(
     likelihood = np.exp(logits[:-1] - highest)
     goods = likelihood[:families].sum(axis=0) / likelihood.sum(axis=0)
     insert = np.asarray(cv2.boxFilter(logits[-1], -1, (3, 3), borderType=cv2.BORDER_REFLECT), np.float32)
-    load = load_area((goods > 0.5) | (insert > 0))
+    # By the goods alone: container walls can look like inserts, and dense objects lie inside the outline of the goods.
+    load = load_area(goods > 0.5)
+    inner = cv2.erode(load.astype(np.uint8), np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE) > 0
     best = likelihood[:families].argmax(axis=0).astype(np.int16)
     family = np.where(load & (goods > 0.5), best, np.int16(-1))
     scored = load & measured
@@ -152,7 +154,7 @@ def scores_of_logits(
         reference = np.array(own, np.int16)[np.argmax(smooth, axis=0)] if own else best
     return CellScores(
         # A spot that lets nothing through is unmeasured, but in goods that do it is the more remarkable.
-        {DECLARED: np.where(scored, undeclared, nothing), INSERT: np.where(load, insert, nothing)},
+        {DECLARED: np.where(scored, undeclared, nothing), INSERT: np.where(inner, insert, nothing)},
         family,
         reference,
         load,
