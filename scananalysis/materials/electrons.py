@@ -53,7 +53,7 @@ def grams_image() -> NDArray[np.float32]:
     image[..., 0] = own
     for i, spread in enumerate(sigma):
         # Every node of a fine σ, fewer of a coarse one: the result is as smooth as σ is wide.
-        some = slice(None, None, int(np.clip(spread * PER_Z / 4, 1, PER_Z)))
+        some = slice(None, None, int(np.clip(spread * PER_Z / 2, 1, PER_Z)))
         # Outside 1 to 92 there is no element: A/Z stays at its last value, as an estimate of Z does.
         values = np.interp(z[some, None] + spread * at, z, own)
         mean = values @ weight

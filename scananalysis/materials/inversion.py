@@ -7,6 +7,7 @@ where only that one explains it. Rows of an image have one fan angle each; betwe
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,7 +33,8 @@ _REACH_SLACK = 3e-3
 """As much for the end of the second branch, which is less smooth."""
 _WAVERING = 0.1
 _LIGHTEST_FLAT = 2.2
-_BLOCK_PIXELS = 1 << 15
+_BLOCK_PIXELS = 1 << 14
+"""Planes of a block stay below the size from which memory is fetched from the system anew for each of them."""
 _WIDEST = 30_000
 """OpenCV's look-up takes images up to 32767 wide, so a single long row is cut."""
 
@@ -202,15 +204,30 @@ def _parts(table: InverseTable, angle: NDArray[np.float64], width: int) -> list[
     ]
 
 
-def _remap(image: Plane, column: Plane, row: NDArray[np.floating[Any]]) -> Plane:
+class _Scratch(threading.local):
+    """Two images of four channels that every block of a thread writes anew."""
+
+    def __init__(self) -> None:
+        self.images = [np.empty(0, np.float32), np.empty(0, np.float32)]
+
+    def image(self, shape: tuple[int, ...], which: int) -> Plane:
+        size = 4 * shape[0] * shape[1]
+        if self.images[which].size < size:
+            self.images[which] = np.empty(size, np.float32)
+        return self.images[which][:size].reshape(*shape, 4)
+
+
+_SCRATCH = _Scratch()
+
+
+def _remap(image: Plane, column: Plane, row: NDArray[np.floating[Any]], which: int = 0) -> Plane:
+    """Look a four-channel image up; the result is overwritten by the next look-up into the same scratch image."""
     import cv2
 
-    return np.asarray(
-        cv2.remap(
-            image, column, np.ascontiguousarray(row, np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        ),
-        np.float32,
-    )
+    target = _SCRATCH.image(column.shape, which)
+    rows = np.ascontiguousarray(row, np.float32)
+    cv2.remap(image, column, rows, cv2.INTER_LINEAR, dst=target, borderMode=cv2.BORDER_REPLICATE)
+    return target
 
 
 def _split(image: Plane) -> list[Plane]:
@@ -264,7 +281,7 @@ class _Block:
     def _read(self, images: NDArray[np.float32], row: Plane) -> list[Plane]:
         found = _remap(images[self.node], self.column, row)
         if images.shape[0] > 1:
-            further = _remap(images[self.node + 1], self.column, row)
+            further = _remap(images[self.node + 1], self.column, row, 1)
             further -= found
             further *= self.share[..., None]
             found += further

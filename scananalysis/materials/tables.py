@@ -213,27 +213,24 @@ def _curves(
         alpha.append(depth[..., None] * least[:, None, None] - np.log(total))
         by_depth.append((left * sigma[:, None]) @ weight / total)
         by_z.append(depth[..., None] * ((left * dsigma[:, None]) @ weight) / total)
-    nodes, columns = weights[0].shape[1], high.size
-    elements = cross[0].shape[0]
-    shape = (nodes, columns, elements)
-    electrons, low, dh, dl, hz, lz = (np.empty(shape) for _ in range(6))
+    nodes, elements = weights[0].shape[1], cross[0].shape[0]
+    electrons, low, dh, dl, hz, lz = (np.empty((nodes, high.size, elements)) for _ in range(6))
+    row = np.arange(nodes)[:, None]
     for i in range(elements):
-        for node in range(nodes):
-            x, n = alpha[0][i, :, node], depth[i]
-            at = np.clip(np.searchsorted(x, high, side="right") - 1, 0, _DEPTHS - 1)
-            width = x[at + 1] - x[at]
-            share = (high - x[at]) / width
-            found = _hermite(
-                share, n[at], n[at + 1], width / by_depth[0][i, at, node], width / by_depth[0][i, at + 1, node]
-            )
-            electrons[node, :, i] = found
-            step = n[at + 1] - n[at]
-            part = (found - n[at]) / step
-            y, dy = alpha[1][i, :, node], by_depth[1][i, :, node] * 1.0
-            low[node, :, i] = _hermite(part, y[at], y[at + 1], dy[at] * step, dy[at + 1] * step)
-            for target, table in ((dh, by_depth[0]), (dl, by_depth[1]), (hz, by_z[0]), (lz, by_z[1])):
-                values = table[i, :, node]
-                target[node, :, i] = values[at] + part * (values[at + 1] - values[at])
+        # (node, depth): where each α_high lies, then cubics with the known slopes.
+        x, y, dx, dy, xz, yz = (np.ascontiguousarray(table[i].T) for table in (*alpha, *by_depth, *by_z))
+        at = np.stack([np.searchsorted(line, high, side="right") for line in x]) - 1
+        at = np.minimum(np.maximum(at, 0), _DEPTHS - 1)
+        n0 = depth[i][at]
+        step = depth[i][at + 1] - n0
+        x0, width = x[row, at], x[row, at + 1] - x[row, at]
+        slopes = width / dx[row, at], width / dx[row, at + 1]
+        electrons[..., i] = found = _hermite((high - x0) / width, n0, n0 + step, *slopes)
+        part = (found - n0) / step
+        low[..., i] = _hermite(part, y[row, at], y[row, at + 1], dy[row, at] * step, dy[row, at + 1] * step)
+        for target, table in ((dh, dx), (dl, dy), (hz, xz), (lz, yz)):
+            value = table[row, at]
+            target[..., i] = value + part * (table[row, at + 1] - value)
     column = high[:, None]
     along = dl / dh
     return _Curves(electrons / column, low / column, (lz - along * hz) / column, along, -hz / dh / column, 1 / dh)
