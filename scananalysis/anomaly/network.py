@@ -31,6 +31,12 @@ _TINY = 1e-30
 _STRONGEST = 12.0
 """Log-odds beyond which one cell is not believed: a single one must not outvote a window."""
 
+_LEAST_GOODS = 0.16
+"""Areal density from which a cell can be goods, in units of the scanner's scale: 8 g/cm² at 6 MV, more than two container walls."""
+
+_NARROW, _RIM = 9, 5
+"""Cells: what is narrower, like a container's end wall, and the outermost two rows of goods are not searched for inserts."""
+
 _WINDOW = 9
 """Cells along either side over which log-odds of undeclared goods are averaged: 0.23 × 0.36 m at a working cell of 13 × 20 mm."""
 
@@ -104,11 +110,18 @@ class NetworkModel(AnomalyModel):
     ) -> CellScores:
         """Score the working grid; see `AnomalyModel.cell_scores`."""
         logits = self.logits(network_planes(cells, scale=calibration.scale))
-        return scores_of_logits(logits, declared, usable(cells)[::STRIDE, ::STRIDE], len(self.families))
+        measured = usable(cells)
+        there = ~measured | (np.nan_to_num(cells.areal_density) > _LEAST_GOODS * calibration.scale)
+        at = np.s_[::STRIDE, ::STRIDE]
+        return scores_of_logits(logits, declared, measured[at], there[at], len(self.families))
 
 
 def scores_of_logits(
-    logits: NDArray[np.float32], declared: frozenset[int] | None, measured: NDArray[np.bool_], families: int
+    logits: NDArray[np.float32],
+    declared: frozenset[int] | None,
+    measured: NDArray[np.bool_],
+    matter: NDArray[np.bool_],
+    families: int,
 ) -> CellScores:
     """Apply the declaration to a family posterior.
 
@@ -118,6 +131,8 @@ def scores_of_logits(
     declared : frozenset of int, or None
     measured : ndarray of bool, (y, x)
         Where the material map rests on a measurement.
+    matter : ndarray of bool, (y, x)
+        Where there is more than the walls of a container, or nothing was measured.
     families : int
         Number of families; the classes behind them are structure and air.
 
@@ -133,9 +148,10 @@ def scores_of_logits(
     likelihood = np.exp(logits[:-1] - highest)
     goods = likelihood[:families].sum(axis=0) / likelihood.sum(axis=0)
     insert = np.asarray(cv2.boxFilter(logits[-1], -1, (3, 3), borderType=cv2.BORDER_REFLECT), np.float32)
-    # By the goods alone: container walls can look like inserts, and dense objects lie inside the outline of the goods.
-    load = load_area(goods > 0.5)
-    inner = cv2.erode(load.astype(np.uint8), np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE) > 0
+    # Empty container between walls can look like airy goods, and walls like inserts; dense objects lie inside the goods' outline.
+    load = load_area((goods > 0.5) & matter)
+    core = cv2.morphologyEx(load.astype(np.uint8), cv2.MORPH_OPEN, np.ones((_NARROW, _NARROW), np.uint8))
+    inner = cv2.erode(core, np.ones((_RIM, _RIM), np.uint8)) > 0
     best = likelihood[:families].argmax(axis=0).astype(np.int16)
     family = np.where(load & (goods > 0.5), best, np.int16(-1))
     scored = load & measured
