@@ -16,7 +16,7 @@ from scananalysis.io import write
 from scananalysis.simulation import Box, Load, Matter, Piece, container_scene, render
 from scananalysis.simulation.hidden import object_mass_kg
 
-SEED = 32
+SEED = 39
 BINNING = (2, 2)
 MAPS = (
     "areal_density", "cargo_areal_density", "object_areal_density", "family", "heading", "insert", "load", "structure",
@@ -24,8 +24,8 @@ MAPS = (
 
 
 def shielded_box(x: float, y: float, z: float) -> list[Piece]:
-    """Build a lead box with walls of 20 mm around a white powder; x, y, z is its front lower corner, mm."""
-    length, height, depth, wall = 360.0, 260.0, 320.0, 20.0
+    """Build a lead box with walls of 25 mm around a white powder; x, y, z is its front lower corner, mm."""
+    length, height, depth, wall = 420.0, 320.0, 320.0, 25.0
     outer = Box((x, x + length), (y, y + height), (z, z + depth))
     inner = Box(*((low + wall, high - wall) for low, high in (outer.x, outer.y, outer.z)))
     return [
