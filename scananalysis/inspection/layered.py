@@ -42,15 +42,17 @@ def added_layer(
     -------
     areal_density, z : ndarray of float, (n,)
         The solution with the smallest atomic number, since the map from material to attenuation folds at high Z; the end of
-        `Z_GRID` that fits best where none fits. NaN where the layer does not attenuate the high energy.
+        `Z_GRID` that fits best where none fits. NaN where the layer does not attenuate the high energy, or the goods are not known.
     """
     count = difference.shape[0]
     depth = np.full((count, Z_GRID.size), np.nan)
     low = np.full_like(depth, np.nan)
-    adds = difference[:, 0] > 1e-9
+    # Goods whose material is not known say nothing of a layer on top of them.
+    adds = (difference[:, 0] > 1e-9) & np.isfinite(goods[0]) & np.isfinite(goods[1])
     if not adds.any():
         return np.full(count, np.nan), np.full(count, np.nan)
-    weights = [_hardened(model, beam, goods, fan_angle_rad)[adds] for beam in range(2)]
+    known = goods[0][adds], goods[1][adds]
+    weights = [_hardened(model, beam, known, fan_angle_rad) for beam in range(2)]
     depth[adds] = _solve(model.mass_attenuation(0, Z_GRID), weights[0], difference[adds, 0])
     low[adds] = _attenuation(model.mass_attenuation(1, Z_GRID), weights[1], depth[adds])[0]
     residual = low - difference[:, 1:2]

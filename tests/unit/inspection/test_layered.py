@@ -78,3 +78,13 @@ def test_many_at_once_are_the_same_as_one_by_one() -> None:
         alone = added_layer(model, (goods[0][i : i + 1], goods[1][i : i + 1]), difference[i : i + 1], 0.05)
         assert alone[0][0] == pytest.approx(together[0][i], nan_ok=True)
         assert alone[1][0] == pytest.approx(together[1][i], nan_ok=True)
+
+
+def test_goods_that_are_not_known_leave_their_layer_unknown_and_the_others_alone() -> None:
+    model = DualEnergyModel.nominal(scanner("cargo-6-4mv"))
+    difference = np.array([[0.5, 0.57], [0.5, 0.57]])
+    depth, z = added_layer(model, (np.array([20.0, 20.0]), np.array([np.nan, 7.0])), difference, 0.0)
+    alone = added_layer(model, (np.array([20.0]), np.array([7.0])), difference[:1], 0.0)
+    assert np.isnan(depth[0])
+    assert np.isnan(z[0])
+    assert (depth[1], z[1]) == (alone[0][0], alone[1][0])
