@@ -31,13 +31,8 @@ class Schedule:
     Parameters
     ----------
     steps : int
-        In which cells with and without an insert count alike.
     peak_rate : float
         Highest learning rate of the one-cycle schedule.
-    refine_steps : int
-        Steps afterwards, in which cells count as often as they are: a scan's highest score decides whether it alarms.
-    refine_rate : float
-        Learning rate at the start of the refinement; it falls to nothing.
     weight_decay : float
     insert_weight : float
         Weight of the insert head's loss, in which cells with and without an insert count alike.
@@ -49,8 +44,6 @@ class Schedule:
 
     steps: int = 4000
     peak_rate: float = 4e-3
-    refine_steps: int = 1200
-    refine_rate: float = 1e-3
     weight_decay: float = 1e-4
     insert_weight: float = 1.0
     checkpoint_every: int = 100
@@ -82,21 +75,6 @@ def balanced_loss(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     return (held + empty) / 2
 
 
-def sober_loss(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Return the binary cross-entropy over all cells, those with an insert counting six times.
-
-    Many inserts cannot be seen. Where both sides count alike they pull every doubtful cell up; here a cell scores high only where
-    inserts really are more frequent, which is what the highest score of a clean scan depends on.
-
-    Examples
-    --------
-    >>> round(float(sober_loss(torch.zeros(4), torch.tensor([0.0, 0.0, 0.0, 1.0]))), 2)
-    15.6
-    """
-    each = nn.functional.binary_cross_entropy_with_logits(logits, wanted, pos_weight=torch.tensor(6.0))
-    return 10 * each
-
-
 def learning_rate(schedule: Schedule, step: int) -> float:
     """Return the rate of a step: up to the peak over the first quarter, down to nearly nothing after it, both as half a cosine.
 
@@ -105,12 +83,9 @@ def learning_rate(schedule: Schedule, step: int) -> float:
     Examples
     --------
     >>> schedule = Schedule(steps=100, peak_rate=4e-3)
-    >>> learning_rate(schedule, 25), learning_rate(schedule, 99) < 1e-5, learning_rate(schedule, 100)
-    (0.004, True, 0.001)
+    >>> learning_rate(schedule, 25), learning_rate(schedule, 100) < 1e-6
+    (0.004, True)
     """
-    if step >= schedule.steps:
-        done = (step - schedule.steps) / schedule.refine_steps
-        return schedule.refine_rate * (1e-5 + (1 - 1e-5) * (1 + math.cos(math.pi * done)) / 2)
     rise = 0.25 * schedule.steps
     if step < rise:
         return schedule.peak_rate * (0.04 + 0.96 * (1 - math.cos(math.pi * step / rise)) / 2)
@@ -155,29 +130,28 @@ def train(
     checkpoint = folder / "checkpoint.safetensors"
     start = _resume(checkpoint, network, optimiser) if checkpoint.is_file() else 0
     family_loss = nn.CrossEntropyLoss(weight=weights, ignore_index=IGNORE)
-    total = schedule.steps + schedule.refine_steps
     network.train()
     with _log(folder / "log.csv", start).open("a", newline="") as stream:
         log = csv.writer(stream)
-        for step in range(start, total):
+        for step in range(start, schedule.steps):
             rate = learning_rate(schedule, step)
             for group in optimiser.param_groups:
                 group["lr"] = rate
             planes, labels, inserts = (torch.from_numpy(np.ascontiguousarray(part)) for part in crops[step])
             logits = network(planes.to(memory_format=torch.channels_last))
             family = family_loss(logits[:, :-1], labels)
-            insert = (balanced_loss if step < schedule.steps else sober_loss)(logits[:, -1], inserts)
+            insert = balanced_loss(logits[:, -1], inserts)
             loss = family + schedule.insert_weight * insert
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 5.0)
             optimiser.step()
             log.writerow([step, f"{family.item():.5f}", f"{insert.item():.5f}", f"{rate:.3g}"])
-            if (step + 1) % schedule.checkpoint_every == 0 or step + 1 == total:
+            if (step + 1) % schedule.checkpoint_every == 0 or step + 1 == schedule.steps:
                 stream.flush()
                 _save(checkpoint, network, optimiser, step + 1)
             if progress is not None:
-                progress(step + 1, total, loss.item())
+                progress(step + 1, schedule.steps, loss.item())
     return network.eval()
 
 

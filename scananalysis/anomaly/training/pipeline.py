@@ -126,7 +126,6 @@ def build(
     origin = _origin(recipe, plan)
     trained = origin | {
         "steps": plan.schedule.steps,
-        "refine_steps": plan.schedule.refine_steps,
         "seed": plan.schedule.seed,
         "batch": plan.batch,
         "crop": plan.crop,
