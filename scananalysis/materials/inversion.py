@@ -242,7 +242,7 @@ class _Block:
 
     def __init__(self, table: InverseTable, pair: Sequence[Plane], part: _Part) -> None:
         high, low, var_high, var_low = (np.ascontiguousarray(plane[part.at]) for plane in pair)
-        self.table, self.node, self.share = table, part.node, part.share
+        self.table, self.part = table, part
         self.finite = np.isfinite(high + low)
         self.whole = bool(self.finite.all())
         if not self.whole:
@@ -278,25 +278,34 @@ class _Block:
         if self.heavy.any():
             self._read_heavy()
 
-    def _read(self, images: NDArray[np.float32], row: Plane) -> list[Plane]:
-        found = _remap(images[self.node], self.column, row)
-        if images.shape[0] > 1:
-            further = _remap(images[self.node + 1], self.column, row, 1)
-            further -= found
-            further *= self.share[..., None]
-            found += further
+    def _read(self, images: Plane, row: Plane, some: NDArray[np.intp] | None = None) -> list[Plane]:
+        """Look the tables of all nodes up, at all pixels or at those of some flat indices."""
+        column = self.column if some is None else self.column.reshape(1, -1)[:, some]
+        if images.shape[0] == 1:
+            return _split(_remap(images[0], column, row))
+        found = _remap(images[self.part.node], column, row)
+        further = _remap(images[self.part.node + 1], column, row, 1)
+        share = self.part.share
+        if some is not None:
+            share = np.broadcast_to(share, self.column.shape).reshape(1, -1)[:, some]
+        further -= found
+        further *= share[..., None]
+        found += further
         return _split(found)
 
-    def _second(self) -> tuple[list[Plane], list[Plane]]:
+    def _second(self, some: NDArray[np.intp] | None = None) -> tuple[list[Plane], list[Plane]]:
         """Planes and slopes of the second branch."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            row = self.table.row(self.place / np.maximum(self.reach, np.float32(1e-9)))
-        return self._read(self.table.planes[1], row), self._read(self.table.slopes[1], row)
+        place, reach = self.place, self.reach
+        if some is not None:
+            place, reach = (plane.reshape(1, -1)[:, some] for plane in (place, reach))
+        row = self.table.row(place / np.maximum(reach, np.float32(1e-9)))
+        return self._read(self.table.planes[1], row, some), self._read(self.table.slopes[1], row, some)
 
     def _read_heavy(self) -> None:
-        planes, slopes = self._second()
+        some = np.flatnonzero(self.heavy)
+        planes, slopes = self._second(some)
         for target, source in zip(self.planes + self.slopes, planes + slopes, strict=True):
-            np.copyto(target, source, where=self.heavy)
+            target.reshape(-1)[some] = source[0]
 
     def _sigmas(self) -> tuple[Plane, Plane]:
         """σ of Z, and ∂α_low/∂Z at constant α_high."""
