@@ -59,7 +59,9 @@ def load(model: str | PathLike[str] | None = None) -> AnomalyModel:
             expected=f"a folder, or one of {', '.join(shipped())}",
             remedy="name a shipped model or the folder of your own",
         )
-    return _open(folder.resolve())
+    described = folder / "metadata.json"
+    # Part of the key: a model may be calibrated anew while the process runs.
+    return _open(folder.resolve(), described.stat().st_mtime_ns if described.is_file() else 0)
 
 
 DEFAULT = "network"
@@ -67,7 +69,7 @@ DEFAULT = "network"
 
 
 @functools.lru_cache(maxsize=4)
-def _open(folder: Path) -> AnomalyModel:
+def _open(folder: Path, _changed: int) -> AnomalyModel:
     metadata = read_metadata(folder)
     if metadata.kind == "mahalanobis":
         from scananalysis.anomaly.mahalanobis import MahalanobisModel
