@@ -83,22 +83,28 @@ def cluster(address: str | None, workers: int) -> Iterator[Client]:
         "distributed.admin.low-level-log-length": 100,
         "distributed.admin.log-length": 100,
     }
-    with (
-        dask.config.set(settings),
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            worker_dashboard_address=None,
-            memory_limit=0,
-            silence_logs=logging.CRITICAL,
-            security=_security(),
-            preload=["scananalysis.batch.cluster"],
-        ) as local,
-        Client(local, set_as_default=False) as client,
-    ):
-        yield client
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(dask.config.set(settings))
+        try:
+            local = stack.enter_context(
+                LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    host="127.0.0.1",
+                    dashboard_address="127.0.0.1:0",
+                    worker_dashboard_address=None,
+                    memory_limit=0,
+                    silence_logs=logging.CRITICAL,
+                    security=_security(),
+                    preload=["scananalysis.batch.cluster"],
+                )
+            )
+        except RuntimeError as error:
+            raise ClusterError(
+                f"the local cluster does not start ({' '.join(str(error).split())[:200]}); see what else this machine is "
+                "doing, then run the same command with --resume."
+            ) from error
+        yield stack.enter_context(Client(local, set_as_default=False))
 
 
 def _security() -> Any:
