@@ -50,7 +50,7 @@ def test_killed_and_resumed_with_other_workers_gives_the_same_bytes(recipe: Path
     subprocess.run(command(recipe, one, "--workers", 1), check=True, env=single)
     threads = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
     running = subprocess.Popen(command(recipe, other, "--workers", 2), start_new_session=True, env=threads)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 500
     while not list(other.glob("*.json")) and running.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     if running.poll() is None:
