@@ -23,6 +23,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import psutil
 import pyarrow as pa
@@ -155,6 +156,7 @@ def overhead(folder: Path, scans: int, repeats: int) -> dict[str, Any]:
     """Compare a run with one worker with inspections in this process."""
     archive = folder / "archive"
     paths = sorted(archive.glob("*.h5"))
+    cv2.setNumThreads(1)  # as many as an inspecting process has
     inspect(paths[0], paths[0].with_suffix(".json"))
     batch, single, single_cpu = [], [], []
     for repeat in range(repeats):
