@@ -1,11 +1,11 @@
-"""What the inversion of a raw pair costs, beside a memory copy, plain NumPy and SciPy, and a χ² search in every pixel.
+"""What the inversion of a raw pair costs, beside a memory copy and plain NumPy and SciPy.
 
 Run:  OMP_NUM_THREADS=1 python -m benchmarks.tasks.materials [--rows 2000] [--no-record]
 
-Raw counts of both energies, 2000 × 4000, with 1 % noise go to α and its variance (dark, air, logarithm) and on to λ, Z, σ_λ, σ_Z and flags,
-every row at its own fan angle. Beside it in the same run: one copy of the same raw pair and of all planes read and written; the same
-chain in float64 NumPy with `scipy.ndimage.map_coordinates` on the same tables; and, on a sample, the least χ² over λ and Z by
-`scipy.optimize` from a grid of starts, as published codes do it. Times are processor time of this process.
+Raw counts of both energies, 2000 × 4000, with 1 % noise go to α and its variance (dark, air, logarithm) and on to λ, Z, σ_λ, σ_Z and
+flags, every row at its own fan angle. Beside it in the same run: one copy of the same raw pair and of all planes read and written; the
+same chain in float64 NumPy with `scipy.ndimage.map_coordinates` on the same tables. The rate of a published χ² search in every pixel is
+held against it as a figure of its own and not run again. Times are processor time of this process.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
-from scipy.optimize import least_squares
 
 from benchmarks.record import record
 from scananalysis.detectors import scanner
@@ -32,10 +31,12 @@ AIR, DARK, WIDTH = 50_000.0, 900.0, 4000
 CLOCK_S = 0.2
 QUANTUM = 5.0
 """Counts per absorbed photon."""
+PUBLISHED_MPX_S = 0.024
+"""Megapixels per second of a published χ² search in every pixel (semiZ), measured apart from this run."""
 
 
-def raw_pair(model: DualEnergyModel, rows: int) -> tuple[NDArray[np.uint16], NDArray[np.float64], Any]:
-    """Return counts (2, y, x), the fan angle of every row, and the true λ and Z of a load."""
+def raw_pair(model: DualEnergyModel, rows: int) -> tuple[NDArray[np.uint16], NDArray[np.float64]]:
+    """Return counts (2, y, x), the fan angle of every row of a load."""
     rng = np.random.default_rng(0)
     depth = rng.uniform(5, 90, WIDTH)
     z = rng.choice([6.0, 7.0, 8.0, 13.0, 26.0], WIDTH)
@@ -46,7 +47,7 @@ def raw_pair(model: DualEnergyModel, rows: int) -> tuple[NDArray[np.uint16], NDA
             photons = AIR / QUANTUM * np.exp(-alpha)
             noise = np.sqrt(photons) * rng.standard_normal((min(50, rows - y), WIDTH))
             counts[c, y : y + 50] = np.clip(DARK + QUANTUM * (photons + noise), 0, 65535)
-    return counts, angle[np.arange(rows) // 50 * 50], (depth, z)
+    return counts, angle[np.arange(rows) // 50 * 50]
 
 
 def attenuation(counts: NDArray[np.uint16]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -97,18 +98,6 @@ def plain(table: InverseTable, counts: NDArray[np.uint16], angle: NDArray[np.flo
     return electrons * high * grams, z, sigma, sigma_z, outside
 
 
-def search(model: DualEnergyModel, high: float, low: float, sigmas: NDArray[Any]) -> NDArray[np.float64]:
-    """Return (λ, Z) of least χ² in one pixel, the best of several starts."""
-    best = None
-    for start in ((high / 0.04, 7.0), (high / 0.04, 26.0), (high / 0.05, 70.0)):
-        found = least_squares(
-            lambda p: (np.array(model.forward(p[0], p[1])) - (high, low)) / sigmas, start, bounds=([0, 1], [400, 92])
-        )
-        if best is None or found.cost < best.cost - 1e-9:
-            best = found
-    return np.asarray(best.x)
-
-
 def cost(run: Callable[[], object], repeats: int) -> float:
     """Return the least processor time of a call, s; short calls are repeated until the clock can resolve them."""
     best = float("inf")
@@ -128,7 +117,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--searched", type=int, default=60, help="pixels of the χ² search")
     parser.add_argument("--no-record", action="store_true")
     options = parser.parse_args()
     cv2.setNumThreads(1)
@@ -136,7 +124,7 @@ def main() -> None:
     table = build_table(model)
     model.invert(1.0, 1.1)
     build = cost(lambda: build_table(model), options.repeats)
-    counts, angle, (depth, _) = raw_pair(model, options.rows)
+    counts, angle = raw_pair(model, options.rows)
     pixels = counts[0].size
     target, moved = np.empty_like(counts), np.ones((6, *counts.shape[1:]), np.float32)
     copied = np.empty_like(moved)
@@ -146,14 +134,6 @@ def main() -> None:
     alpha_only = cost(lambda: attenuation(counts), options.repeats)
     some = slice(0, max(options.rows // 20, 50))
     theirs = cost(lambda: plain(table, counts[:, some], angle[some]), 1) * pixels / counts[0, some].size
-    on_axis = int(np.abs(angle).argmin())
-    alpha, variance = attenuation(counts[:, on_axis : on_axis + 1])
-    where = np.random.default_rng(1).choice(WIDTH, options.searched, replace=False)
-    at_axis = float(abs(angle[on_axis]))
-    pair, sigmas = alpha[:, 0, where].astype(float), np.sqrt(variance[:, 0, where])
-    found: list[Any] = []
-    searched = cost(lambda: found.extend(search(model, *pair[:, i], sigmas[:, i]) for i in range(where.size)), 1)
-    fast = model.invert(*pair, *sigmas**2, at_axis)
     figures = {
         "pixels": pixels,
         "raw_pair_to_maps_s": mine,
@@ -162,9 +142,7 @@ def main() -> None:
         "copies_of_the_raw_pair": mine / copy,
         "copies_of_all_bytes_in_and_out": mine / copy_all,
         "times_faster_than_numpy_scipy": theirs / mine,
-        "times_faster_than_chi2_search": (searched / where.size) / (mine / pixels),
-        "chi2_search_median_error_g_cm2": float(np.median(np.abs(np.array(found)[:, 0] - depth[where]))),
-        "median_error_g_cm2": float(np.median(np.abs(fast.areal_density - depth[where]))),
+        "times_the_published_chi2_search": pixels / mine / 1e6 / PUBLISHED_MPX_S,
         "table_building_s": build,
     }
     print(json.dumps(figures, indent=2))

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy.stats import beta, binomtest, rankdata
 
-from scananalysis.anomaly.campaign import Prepared, Task, in_parallel, prepare
+from scananalysis.anomaly.campaign import Prepared, Task, prepare
 from scananalysis.anomaly.model import DECLARED
 from scananalysis.anomaly.store import load
+from scananalysis.core.parallel import in_parallel
 from scananalysis.datasets import declaration_of, possible_frauds
 
 if TYPE_CHECKING:

@@ -7,14 +7,12 @@ Scans that an officer cleared are enough to put that right: the weights stay as 
 from __future__ import annotations
 
 import math
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +22,7 @@ from scananalysis.anomaly.metadata import Metadata, ScannerCalibration, read_met
 from scananalysis.calibration import calibrate
 from scananalysis.cargo import read_declaration
 from scananalysis.core import DeclarationError, InputError, ModelError, sha256_file
+from scananalysis.core.parallel import in_parallel
 from scananalysis.io import read
 from scananalysis.materials import discriminate
 
@@ -162,22 +161,7 @@ def prepared(
     workers : int, optional
         Processes, one per core by default; 1 works in this process.
     """
-    count = min(workers or os.cpu_count() or 1, max(len(scans), 1))
-    if count == 1:
-        for scan in scans:
-            yield scan, _outcome(scan, reading)
-        return
-    # "spawn": a forked copy of a process that already runs numerical threads can hang.
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-        under_way: list[tuple[CleanScan, Future[Cells | InputError]]] = []
-        for scan in scans:
-            under_way.append((scan, pool.submit(_outcome, scan, reading)))
-            # Few at once, since each holds several megabytes.
-            if len(under_way) >= 3 * count:
-                first, job = under_way.pop(0)
-                yield first, job.result()
-        for scan, job in under_way:
-            yield scan, job.result()
+    yield from zip(scans, in_parallel(partial(_outcome, reading=reading), scans, workers), strict=True)
 
 
 def _outcome(scan: CleanScan, reading: Reading) -> Cells | InputError:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from scananalysis.core import CalibrationError, ConfigurationError, sha256_file, sha256_json
+from scananalysis.core import CalibrationError, sha256_file, sha256_json
+from scananalysis.core.definitions import toml_content, validated
 
 
 class _Model(BaseModel):
@@ -124,28 +124,10 @@ def read_definition(path: str | PathLike[str] | None, **changes: Any) -> RunDefi
         A calibration set is missing or has another sha256 than the definition says.
     """
     source = None if path is None else Path(path)
-    content: dict[str, Any] = {}
-    try:
-        if source is not None:
-            with source.open("rb") as stream:
-                content = tomllib.load(stream)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"is not TOML ({error})", source=source, expected="a run definition") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"cannot be read ({getattr(error, 'strerror', None) or error})",
-            source=source,
-            expected="a run definition in TOML",
-        ) from None
+    expected = "a run definition in TOML, see docs/batch.md"
+    content = {} if source is None else toml_content(source, expected)
     content |= {name: value for name, value in changes.items() if value is not None}
-    try:
-        definition = RunDefinition.model_validate(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the definition"
-        raise ConfigurationError(
-            f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}", source=source, expected="a run definition"
-        ) from None
+    definition = validated(RunDefinition, content, source, expected)
     base = Path() if source is None else source.parent
     model = definition.model
     if model is not None and (base / model).is_dir():

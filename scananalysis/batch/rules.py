@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from scananalysis.batch.schema import SCANS
 from scananalysis.core import ConfigurationError
+from scananalysis.core.definitions import read_definition
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -95,18 +94,7 @@ def read_ranking(path: str | PathLike[str] | None) -> Ranking:
     """
     if path is None:
         return Ranking()
-    source = Path(path)
-    try:
-        with source.open("rb") as stream:
-            return Ranking.model_validate(tomllib.load(stream))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise ConfigurationError(f"{where}: {first['msg']}", source=source, expected="weights and rules") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise ConfigurationError(
-            f"cannot be read ({error})", source=source, expected="weights and rules in TOML"
-        ) from None
+    return read_definition(path, Ranking, expected="weights and rules in TOML, see docs/batch.md")
 
 
 def meets(rule: Rule, table: pa.Table) -> NDArray[np.bool_]:

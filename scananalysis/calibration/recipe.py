@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from scananalysis._resources import find, names
 from scananalysis.core import ConfigurationError
+from scananalysis.core.definitions import read_definition
 
 if TYPE_CHECKING:
     from scananalysis.detectors import Scanner
@@ -233,11 +232,4 @@ class Recipe(_Model):
         ConfigurationError
             The file is not TOML, or a field is unknown or out of range.
         """
-        try:
-            with Path(path).open("rb") as stream:
-                return cls.model_validate(tomllib.load(stream))
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigurationError(f"is not TOML ({error})", source=path) from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise ConfigurationError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", source=path) from error
+        return read_definition(path, cls, expected="a calibration recipe as calibration/README.md describes it")

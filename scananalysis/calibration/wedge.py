@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import tomllib
 from itertools import pairwise
 from os import PathLike
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from scananalysis._resources import find
 from scananalysis.calibration.stepwedge import StepWedge
-from scananalysis.core import UNUSABLE, CalibrationError, ConfigurationError, Radiograph, has
+from scananalysis.core import UNUSABLE, CalibrationError, Radiograph, has
+from scananalysis.core.definitions import read_definition
 from scananalysis.detectors import scanner as find_scanner
 from scananalysis.physics import SYMBOLS, mass_attenuation, transmission
 
@@ -75,14 +74,7 @@ class ReferenceWedge(_Model):
         ConfigurationError
             The file is not TOML, or a field is unknown or out of range.
         """
-        try:
-            with Path(path).open("rb") as stream:
-                return cls.model_validate(tomllib.load(stream))
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigurationError(f"is not TOML ({error})", source=path) from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise ConfigurationError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", source=path) from error
+        return read_definition(path, cls, expected="a step wedge as calibration/README.md describes it")
 
 
 def measure_wedge(radiograph: Radiograph, wedge: ReferenceWedge, *, groups: int = 8) -> StepWedge:

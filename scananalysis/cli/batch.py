@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
 
-from scananalysis.cli.common import Debug, Definitions, Json, Output, Quiet, start
+from scananalysis.cli.common import Debug, Definitions, Json, Output, Quiet, group, start
 
 if TYPE_CHECKING:
     from scananalysis.batch.run import Outcome
@@ -17,25 +16,11 @@ NAME = "batch"
 EXAMPLE = "Example:  scananalysis batch archive/ --declarations papers/ --output out/run-1"
 
 
-class RunByDefault(TyperGroup):
-    """A group whose first word may be the archive itself: ``batch ARCHIVE`` is ``batch run ARCHIVE``."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put ``run`` before what is no command's name; a folder called like a command is written ``./status``."""
-        if args and args[0] not in self.commands and args[0] not in {"-h", "--help"}:
-            args = ["run", *args]
-        return super().parse_args(ctx, args)
-
-
-app = typer.Typer(
-    name=NAME,
-    cls=RunByDefault,
-    help="Re-analyse an archive of scans on Dask, rank what deserves a second look, compare two runs.",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=EXAMPLE,
+app = group(
+    NAME,
+    "Re-analyse an archive of scans on Dask, rank what deserves a second look, compare two runs.",
+    EXAMPLE,
+    default="run",
 )
 
 

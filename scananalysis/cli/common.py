@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from scananalysis.core.errors import ScanAnalysisError
 
@@ -188,3 +189,32 @@ def start(*, as_json: bool, quiet: bool, debug: bool, definitions: Path | None) 
             logging.getLogger(noisy).setLevel(logging.WARNING)
     use_definitions(definitions)
     return Output(as_json=as_json, quiet=quiet)
+
+
+def first_word_optional(default: str) -> type[TyperGroup]:
+    """Return a group of commands in which the first word may be an argument of one of them.
+
+    ``batch ARCHIVE`` is ``batch run ARCHIVE`` where ``default`` is ``run``; a folder called like a command is written ``./status``.
+    """
+
+    class Group(TyperGroup):
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            if args and args[0] not in self.commands and args[0] not in {"-h", "--help"}:
+                args = [default, *args]
+            return super().parse_args(ctx, args)
+
+    return Group
+
+
+def group(name: str, help: str, example: str, default: str) -> typer.Typer:
+    """Return a command that has commands of its own, one of which needs not be named."""
+    return typer.Typer(
+        name=name,
+        cls=first_word_optional(default),
+        help=help,
+        epilog=example,
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )

@@ -6,12 +6,11 @@ import getpass
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
 
-from scananalysis.cli.common import Debug, Definitions, Json, Quiet, start
+from scananalysis.cli.common import Debug, Definitions, Json, Quiet, group, start
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -22,26 +21,13 @@ PASSPHRASE = "SCANANALYSIS_PASSPHRASE"  # noqa: S105 - the name of a variable
 """Variable that holds the passphrase of a key where nobody can be asked."""
 
 
-class MakeByDefault(TyperGroup):
-    """A group whose first word may be the result itself: ``evidence RESULT`` is ``evidence make RESULT``."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put ``make`` before what is no command's name; a folder called like a command is written ``./log``."""
-        if args and args[0] not in self.commands and args[0] not in {"-h", "--help"}:
-            args = ["make", *args]
-        return super().parse_args(ctx, args)
-
-
-app = typer.Typer(
-    name=NAME,
-    cls=MakeByDefault,
-    help="Make an evidence bundle of a result, add to its chain of custody, make keys, print a seizure report.",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=EXAMPLE,
+app = group(
+    NAME,
+    "Make an evidence bundle of a result, add to its chain of custody, make keys, print a seizure report.",
+    EXAMPLE,
+    default="make",
 )
+
 
 Key = Annotated[
     Path | None,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scananalysis.core import sha256_file
+from scananalysis.core.parallel import in_parallel
 from scananalysis.datasets.samples import sample
 from scananalysis.io import write
 
@@ -70,21 +69,10 @@ def generate(
     done = total - len(missing)
     if progress is not None:
         progress(done, total)
-    if workers == 1 or len(missing) <= 1:
-        for index in missing:
-            write_sample(recipe, split, index, folder)
-            done += 1
-            if progress is not None:
-                progress(done, total)
-    elif missing:
-        # "spawn": a forked copy of a process that already runs numerical threads can hang.
-        with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn")) as pool:
-            jobs = [pool.submit(write_sample, recipe, split, index, folder) for index in missing]
-            for job in as_completed(jobs):
-                job.result()
-                done += 1
-                if progress is not None:
-                    progress(done, total)
+    write_one = partial(write_sample, recipe, split, folder=folder)
+    for each, _ in enumerate(in_parallel(write_one, missing, workers), start=done + 1):
+        if progress is not None:
+            progress(each, total)
     return _write_manifest(folder, f"{recipe.name}-{split}", stems)
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from os import PathLike
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from scananalysis._resources import find, names
 from scananalysis.core import ConfigurationError
+from scananalysis.core.definitions import read_definition
 from scananalysis.simulation import FRAUDS
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -99,11 +99,4 @@ def read_recipe(recipe: str | PathLike[str]) -> Recipe:
         raise ConfigurationError(
             f"no recipe {str(recipe)!r}", expected=f"a TOML file, or one of {', '.join(recipes())}"
         )
-    try:
-        with path.open("rb") as stream:
-            return Recipe.model_validate({"name": path.stem} | tomllib.load(stream))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"is not TOML ({error})", source=path) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigurationError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", source=path) from error
+    return read_definition(path, Recipe, expected="a dataset recipe as datasets/README.md describes it", named=True)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import functools
 import os
-import tomllib
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from scananalysis._resources import find, names
 from scananalysis.core import ConfigurationError
+from scananalysis.core.definitions import read_definition
 from scananalysis.detectors.scanner import Scanner
 
 
@@ -59,14 +57,6 @@ def scanner(name: str) -> Scanner:
 
 @functools.lru_cache(maxsize=64)
 def _read(path: Path, _definitions: str | None) -> Scanner:
-    try:
-        with path.open("rb") as stream:
-            return Scanner.model_validate({"name": path.stem} | tomllib.load(stream))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"is not TOML ({error})", source=path, remedy="correct the definition") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ConfigurationError(
-            f"{where}: {first['msg']}", source=path, expected="a scanner definition as detectors/README.md describes it"
-        ) from error
+    return read_definition(
+        path, Scanner, expected="a scanner definition as detectors/README.md describes it", named=True
+    )

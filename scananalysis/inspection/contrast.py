@@ -88,7 +88,9 @@ def contrast(
     if not all(area.any() for area in areas):
         raise ConfigurationError("region without usable pixels in or around it", expected="at least one each")
     means, covariance = _joint(radiograph, areas)
-    angle = [float(np.mean(np.broadcast_to(radiograph.fan_angle_rad[:, None], usable.shape)[area])) for area in areas]
+    # Spectra are the same on both sides of the axis, so an area across it lies off it.
+    away = np.broadcast_to(np.abs(radiograph.fan_angle_rad)[:, None], usable.shape)
+    angle = [float(np.mean(away[area])) for area in areas]
     channels = radiograph.shape[0]
     relative = model.relative_sigma if isinstance(model, DualEnergyModel) else float(model.spread(means[0]))
     for channel in range(channels):

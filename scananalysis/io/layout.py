@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from os import PathLike
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from scananalysis._resources import find, names
 from scananalysis.core import ConfigurationError
+from scananalysis.core.definitions import read_definition
 from scananalysis.io.limits import MAX_TEXT
 
 Axes = Literal["cxy", "cyx", "xcy", "ycx", "xyc", "yxc", "xy", "yx"]
@@ -142,20 +142,7 @@ def named_layout(name: str | PathLike[str]) -> Layout:
             expected=f"a TOML file, or one of {', '.join(known)}",
             remedy="see docs/formats.md",
         )
-    try:
-        with path.open("rb") as stream:
-            return Layout.model_validate(tomllib.load(stream))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        said = " ".join(str(error).split())[:120]
-        raise ConfigurationError(f"is not TOML ({said})", source=path, remedy="correct the layout") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "layout"
-        raise ConfigurationError(
-            f"{where}: {first['msg'].removeprefix('Value error, ')}",
-            source=path,
-            expected="a layout as docs/formats.md describes",
-        ) from error
+    return read_definition(path, Layout, expected="a layout as docs/formats.md describes")
 
 
 def layouts() -> tuple[str, ...]:

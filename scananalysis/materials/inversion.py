@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scananalysis.core import ConfigurationError, PhysicsRangeError, Quality
+from scananalysis.core import ConfigurationError, Quality
 from scananalysis.materials.electrons import PER_Z, SIGMA_ROWS, SIGMA_SCALE, grams_image
-from scananalysis.materials.tables import DENSE, InverseTable, build_table
+from scananalysis.materials.parts import WIDEST, Part, checked_angles, parts
+from scananalysis.materials.tables import InverseTable, build_table
 
 __all__ = ["InverseTable", "Inverted", "build_table", "invert"]
 
@@ -33,10 +34,6 @@ _REACH_SLACK = 3e-3
 """As much for the end of the second branch, which is less smooth."""
 _WAVERING = 0.1
 _LIGHTEST_FLAT = 2.2
-_BLOCK_PIXELS = 1 << 14
-"""Planes of a block stay below the size from which memory is fetched from the system anew for each of them."""
-_WIDEST = 30_000
-"""OpenCV's look-up takes images up to 32767 wide, so a single long row is cut."""
 
 
 @dataclass(frozen=True)
@@ -130,20 +127,20 @@ def invert(
         # A variance that is not a number makes σ one; below 0 it is a mistake of the caller.
         if variance.size and float(np.fmin.reduce(variance, axis=None)) < 0:
             raise ConfigurationError("negative variances of attenuation", expected="variances of at least 0")
-    angle = _checked_angles(table, fan_angle_rad)
-    if angle.size == 1 and (len(shape) != 2 or shape[1] > _WIDEST):
+    angle = checked_angles(table, fan_angle_rad)
+    if angle.size == 1 and (len(shape) != 2 or shape[1] > WIDEST):
         pair = [p.reshape(1, -1) for p in pair]
     angle = np.broadcast_to(angle, pair[0].shape[:1])
     height, width = pair[0].shape
     out = [np.empty((height, width), np.float32) for _ in range(5)]
     quality = np.empty((height, width), np.uint32)
-    for part in _parts(table, angle, width):
+    for part in parts(table, angle, width):
         _Block(table, pair, part).solve([o[part.at] for o in out], quality[part.at])
 
     def details() -> tuple[Plane, Twins]:
         jacobian = np.empty((2, 2, height, width), np.float32)
         twins = [np.empty((height, width), np.float32) for _ in range(3)]
-        for part in _parts(table, angle, width):
+        for part in parts(table, angle, width):
             found = _Block(table, pair, part).details(out[3][part.at])
             jacobian[(slice(None), slice(None), *part.at)] = found[0]
             for target, plane in zip(twins, found[1:], strict=True):
@@ -152,56 +149,6 @@ def invert(
 
     depth, z, sigma_depth, sigma_z, correlation = (o.reshape(shape) for o in out)
     return Inverted(depth, z, sigma_depth, sigma_z, correlation, quality.reshape(shape), details)
-
-
-def _checked_angles(table: InverseTable, fan_angle_rad: float | NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    angle = np.atleast_1d(np.asarray(fan_angle_rad, np.float64))
-    if table.angle.size == 1:
-        return np.zeros_like(angle)
-    if table.symmetric:
-        angle = np.abs(angle)
-    low, high = table.angle[[0, -1]]
-    if not (angle.min() >= low - 1e-6 and angle.max() <= high + 1e-6):
-        raise PhysicsRangeError(
-            f"fan angles {angle.min():.4f} to {angle.max():.4f} rad",
-            expected=f"{low:.4f} to {high:.4f} rad, where the beams are known",
-        )
-    return np.clip(angle, low, high)
-
-
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """Where a part of an image is, the node of fan angle below it, the next one's weight, and the row of the edges, by row."""
-
-    at: tuple[slice, slice]
-    node: int
-    share: Plane
-    fine: Plane
-
-
-def _parts(table: InverseTable, angle: NDArray[np.float64], width: int) -> list[_Part]:
-    """Parts of an image that stay in the cache and lie between two nodes of the fan angle."""
-    at = np.interp(angle, table.angle, np.arange(table.angle.size))
-    node = np.minimum(at.astype(int), max(table.angle.size - 2, 0))
-    fine = at * DENSE
-    share = np.zeros(angle.size, np.float32)
-    for i in np.unique(node) if table.share.size else ():
-        some = node == i
-        share[some] = np.interp(fine[some] - DENSE * i, np.arange(DENSE + 1), table.share[i])
-    step = min(width, _WIDEST) or 1
-    tall = max(_BLOCK_PIXELS // step, 1)
-    starts = np.unique(np.concatenate([np.arange(0, angle.size, tall), np.flatnonzero(np.diff(node)) + 1]))
-    stops = [*starts[1:], angle.size]
-    return [
-        _Part(
-            (slice(y, stop), slice(x, x + step)),
-            int(node[y]),
-            share[y:stop, None],
-            fine[y:stop, None].astype(np.float32),
-        )
-        for y, stop in zip(starts, stops, strict=True)
-        for x in range(0, width, step)
-    ]
 
 
 class _Scratch(threading.local):
@@ -240,7 +187,7 @@ def _split(image: Plane) -> list[Plane]:
 class _Block:
     """One part of an image: where its pairs stand in the tables, and what is read there."""
 
-    def __init__(self, table: InverseTable, pair: Sequence[Plane], part: _Part) -> None:
+    def __init__(self, table: InverseTable, pair: Sequence[Plane], part: Part) -> None:
         high, low, var_high, var_low = (np.ascontiguousarray(plane[part.at]) for plane in pair)
         self.table, self.part = table, part
         self.finite = np.isfinite(high + low)

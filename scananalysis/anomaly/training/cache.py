@@ -6,10 +6,7 @@ are memory-mapped, so a crop reads only its own bytes.
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +16,7 @@ from scananalysis.anomaly.features import FEATURES
 from scananalysis.anomaly.grid import working_scale
 from scananalysis.anomaly.training.examples import IGNORE, Example, example
 from scananalysis.core import ConfigurationError
+from scananalysis.core.parallel import in_parallel
 from scananalysis.datasets import Recipe, sample
 
 if TYPE_CHECKING:
@@ -61,13 +59,13 @@ def _write(path: Path, array: NDArray[np.generic]) -> None:
     part.replace(path)
 
 
-def _make(source: Source, index: int, folder: Path) -> None:
+def _make(job: tuple[Source, int, Path]) -> None:
+    source, index, stem = job
     made = example(sample(source.recipe, source.split, index).simulated, source.families, source.pitch_mm)
-    stem = f"{source.recipe.name}-{source.split}-{index:06d}"
-    _write(folder / f"{stem}.planes.npy", made.planes(working_scale(made.cells.scanner)).astype(np.float16))
-    _write(folder / f"{stem}.cells.npy", _some_cells(made, np.random.default_rng([7, index])))
+    _write(Path(f"{stem}.planes.npy"), made.planes(working_scale(made.cells.scanner)).astype(np.float16))
+    _write(Path(f"{stem}.cells.npy"), _some_cells(made, np.random.default_rng([7, index])))
     # The label comes last: it marks the example as complete.
-    _write(folder / f"{stem}.label.npy", np.stack([made.label, made.insert.astype(np.uint8)]))
+    _write(Path(f"{stem}.label.npy"), np.stack([made.label, made.insert.astype(np.uint8)]))
 
 
 def _some_cells(made: Example, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -113,16 +111,9 @@ def fill(
         for index in range(source.count)
     ]
     missing = [job for job in wanted if not Path(f"{job[2]}.label.npy").is_file()]
-    done = len(wanted) - len(missing)
-    if missing:
-        # "spawn": a forked copy of a process that already runs numerical threads can hang.
-        with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn")) as pool:
-            jobs = [pool.submit(_make, source, index, folder) for source, index, _ in missing]
-            for job in as_completed(jobs):
-                job.result()
-                done += 1
-                if progress is not None:
-                    progress(done, len(wanted))
+    for done, _ in enumerate(in_parallel(_make, missing, workers), start=len(wanted) - len(missing) + 1):
+        if progress is not None:
+            progress(done, len(wanted))
     return sorted(stem for _, _, stem in wanted)
 
 

@@ -15,7 +15,7 @@ import torch
 from scananalysis import cargo
 from scananalysis._version import __version__
 from scananalysis.anomaly.alarms import AlarmCalibrator, uncalibrated
-from scananalysis.anomaly.campaign import Task, in_parallel, prepare
+from scananalysis.anomaly.campaign import Task, prepare
 from scananalysis.anomaly.features import PLANES
 from scananalysis.anomaly.grid import working_scale
 from scananalysis.anomaly.mahalanobis import NUISANCE, MahalanobisModel
@@ -29,6 +29,7 @@ from scananalysis.anomaly.training.export import export_onnx
 from scananalysis.anomaly.training.fit import Schedule, class_weights, train
 from scananalysis.anomaly.training.network import DeclaredCargoNetwork
 from scananalysis.core import ConfigurationError, sha256_file, sha256_json
+from scananalysis.core.parallel import in_parallel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

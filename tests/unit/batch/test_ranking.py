@@ -124,7 +124,7 @@ def test_rules(make_run: Any, row: Any, tmp_path: Path) -> None:
         ('[[rule]]\nname="x"\npoints=1\nwhen.nothing={equals=1}', "no column nothing"),
         ('[[rule]]\nname="x"\npoints=1\nwhen.route={}', "without a comparison"),
         ("[weights]\nluck = 1", "weights.luck"),
-        ("[weights", "cannot be read"),
+        ("[weights", "is not TOML"),
     ],
 )
 def test_faults_of_rules_are_named(tmp_path: Path, text: str, says: str) -> None:
