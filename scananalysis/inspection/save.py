@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,11 +90,14 @@ def _write(inspection: Inspection, folder: Path) -> None:
     from scananalysis.report.marks import overlay_png
     from scananalysis.report.page import html
 
-    text = document(inspection).model_dump_json(indent=2)
-    (folder / "inspection.json").write_text(text + "\n", encoding="utf-8")
-    (folder / "overlay.png").write_bytes(overlay_png(inspection))
-    (folder / "report.html").write_text(html(inspection), encoding="utf-8")
-    write_maps(folder / "maps.h5", maps(inspection), attributes(inspection))
+    # Maps are compressed, which leaves the interpreter free, while the report is drawn.
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(lambda: write_maps(folder / "maps.h5", maps(inspection), attributes(inspection)))
+        text = document(inspection).model_dump_json(indent=2)
+        (folder / "inspection.json").write_text(text + "\n", encoding="utf-8")
+        (folder / "overlay.png").write_bytes(overlay_png(inspection))
+        (folder / "report.html").write_text(html(inspection), encoding="utf-8")
+        written.result()
 
 
 def maps(inspection: Inspection) -> dict[str, dict[str, NDArray[Any]]]:

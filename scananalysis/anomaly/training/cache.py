@@ -1,14 +1,15 @@
 """Examples on disk, so that an interrupted training goes on without simulating anything twice.
 
 Each example is three ``.npy`` files: planes as float16, label with insert as uint8, and some cells' features. They
-are memory-mapped, so a crop reads only its own bytes.
+are memory-mapped, so a crop reads only its own bytes. The insert is 0 where there is none, and else 1 to 255 with how far it can
+be seen.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 _CELLS_PER_CLASS = 120
 _TOWARDS_INSERT = 0.7
-"""Share of the crops of a scan with an insert that hold a part of it."""
+"""Share of the crops of a scan with an insert that hold a part of it, where any can be seen."""
+
+_PLAIN = 254
 
 
 @dataclass(frozen=True)
@@ -61,11 +64,18 @@ def _write(path: Path, array: NDArray[np.generic]) -> None:
 
 def _make(job: tuple[Source, int, Path]) -> None:
     source, index, stem = job
-    made = example(sample(source.recipe, source.split, index).simulated, source.families, source.pitch_mm)
+    drawn = sample(source.recipe, source.split, index)
+    hidden = "hidden" in drawn.simulated.labels
+    twin = sample(source.recipe, source.split, index, fraud="none").simulated if hidden else None
+    made = example(drawn.simulated, source.families, source.pitch_mm, twin=twin)
     _write(Path(f"{stem}.planes.npy"), made.planes(working_scale(made.cells.scanner)).astype(np.float16))
     _write(Path(f"{stem}.cells.npy"), _some_cells(made, np.random.default_rng([7, index])))
     # The label comes last: it marks the example as complete.
-    _write(Path(f"{stem}.label.npy"), np.stack([made.label, made.insert.astype(np.uint8)]))
+    _write(Path(f"{stem}.label.npy"), np.stack([made.label, _insert_code(made)]))
+
+
+def _insert_code(made: Example) -> NDArray[np.uint8]:
+    return np.where(made.insert, 1 + np.round(_PLAIN * made.visible), 0).astype(np.uint8)
 
 
 def _some_cells(made: Example, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -117,6 +127,22 @@ def fill(
     return sorted(stem for _, _, stem in wanted)
 
 
+class Batch(NamedTuple):
+    """What a step of training sees, (batch, …).
+
+    Parameters
+    ----------
+    planes : ndarray of float32, (…, plane, y, x)
+    label, insert, weight : ndarray of int64, float32 and float32, (…, y/2, x/2)
+        Class, whether an insert covers the cell, and how much the cell counts for the insert head.
+    """
+
+    planes: NDArray[np.float32]
+    label: NDArray[np.int64]
+    insert: NDArray[np.float32]
+    weight: NDArray[np.float32]
+
+
 class Crops:
     """Random crops of cached examples; batch *k* depends only on the seed and *k*, so training can resume.
 
@@ -135,21 +161,20 @@ class Crops:
             raise ConfigurationError("no training examples", expected="at least one")
         self._stems, self._size, self._batch, self._seed = stems, size, batch, seed
 
-    def __getitem__(self, step: int) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
-        """Return planes (batch, plane, y, x), labels and inserts (batch, y/2, x/2) of batch ``step``."""
+    def __getitem__(self, step: int) -> Batch:
+        """Return batch ``step``."""
         rng = np.random.default_rng([self._seed, step])
         chosen = rng.integers(len(self._stems), size=self._batch)
         crops = [self._crop(self._stems[i], rng) for i in chosen]
-        planes, labels, inserts = (np.stack(part) for part in zip(*crops, strict=True))
-        return planes, labels, inserts
+        return Batch(*(np.stack(part) for part in zip(*crops, strict=True)))
 
-    def _crop(self, stem: Path, rng: np.random.Generator) -> tuple[NDArray[np.float32], ...]:
+    def _crop(self, stem: Path, rng: np.random.Generator) -> Batch:
         planes = np.load(f"{stem}.planes.npy", mmap_mode="r", allow_pickle=False)
         truth = np.load(f"{stem}.label.npy", mmap_mode="r", allow_pickle=False)
         height, width = self._size
         rows_free, columns_free = (max(0, n - m) // 2 for n, m in zip(planes.shape[1:], self._size, strict=True))
         top, left = int(rng.integers(rows_free + 1)), int(rng.integers(columns_free + 1))
-        if rng.random() < _TOWARDS_INSERT and (held := np.argwhere(truth[1])).size:
+        if rng.random() < _TOWARDS_INSERT and (held := np.argwhere(truth[1] > 1)).size:
             # Inserts cover few cells of few scans; a crop anywhere would seldom hold one.
             row, column = held[rng.integers(len(held))]
             top = int(np.clip(row - rng.integers(height // 2), 0, rows_free))
@@ -165,4 +190,6 @@ class Crops:
             x, label, insert = x[..., ::-1], label[:, ::-1], insert[:, ::-1]
         # A gain error of 1 % is within what a calibration may leave.
         x[:2] *= 1 + 0.01 * rng.standard_normal()
-        return x, label.astype(np.int64), insert.astype(np.float32)
+        covered = insert > 0
+        weight = np.where(covered, (insert.astype(np.float32) - 1) / _PLAIN, 1)
+        return Batch(x, label.astype(np.int64), covered.astype(np.float32), weight.astype(np.float32))

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from scananalysis.anomaly.training.cache import Crops
 
 
+_WORST = 0.01
+"""Share of the cells that counts as the worst."""
+
+_LEAST_HELD = 50.0
+"""Cells with an insert, at full weight, from which a batch's mean over them is trusted."""
+
+
 @dataclass(frozen=True)
 class Schedule:
     """How long and how fast to train.
@@ -59,20 +66,28 @@ def class_weights(counts: Any) -> torch.Tensor:
     return torch.tensor(weight / weight[weight > 0].mean(), dtype=torch.float32)
 
 
-def balanced_loss(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+def insert_loss(logits: torch.Tensor, wanted: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """Return the binary cross-entropy in which cells with and without an insert count alike, however few hold one.
+
+    Half of the part without an insert comes from the worst cells, `_WORST` of all: the highest score of a whole scan decides an alarm.
+
+    Parameters
+    ----------
+    logits, wanted, weight : torch.Tensor
+        Of one shape; ``weight`` is how much each cell counts.
 
     Examples
     --------
     >>> logits, wanted = torch.tensor([0.0, 0.0, 0.0, 4.0]), torch.tensor([0.0, 0.0, 0.0, 1.0])
-    >>> round(float(balanced_loss(logits, wanted)), 3)
+    >>> round(float(insert_loss(logits, wanted, torch.ones(4))), 3)
     0.347
     """
-    each = nn.functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+    each = weight * nn.functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
     # A batch without any insert still teaches what none looks like; a floor keeps a single cell from shouting.
-    held = (each * wanted).sum() / wanted.sum().clamp(min=50.0)
-    empty = (each * (1 - wanted)).sum() / (1 - wanted).sum().clamp(min=1.0)
-    return (held + empty) / 2
+    held = (each * wanted).sum() / (weight * wanted).sum().clamp(min=_LEAST_HELD)
+    none = each * (1 - wanted)
+    worst = none.flatten().topk(max(1, int(_WORST * none.numel()))).values
+    return (held + (none.sum() / (1 - wanted).sum().clamp(min=1.0) + worst.mean()) / 2) / 2
 
 
 def learning_rate(schedule: Schedule, step: int) -> float:
@@ -137,10 +152,10 @@ def train(
             rate = learning_rate(schedule, step)
             for group in optimiser.param_groups:
                 group["lr"] = rate
-            planes, labels, inserts = (torch.from_numpy(np.ascontiguousarray(part)) for part in crops[step])
+            planes, labels, inserts, weight = (torch.from_numpy(np.ascontiguousarray(part)) for part in crops[step])
             logits = network(planes.to(memory_format=torch.channels_last))
             family = family_loss(logits[:, :-1], labels)
-            insert = balanced_loss(logits[:, -1], inserts)
+            insert = insert_loss(logits[:, -1], inserts, weight)
             loss = family + schedule.insert_weight * insert
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
