@@ -46,6 +46,29 @@ class Split(_Model):
         return self
 
 
+class Shift(_Model):
+    """How scans differ from those that a model was trained and calibrated on; what is not given stays as the recipe has it."""
+
+    title: str
+    headings: tuple[str, ...] = Field(default=(), description="HS headings to draw from instead of the recipe's")
+    scanner: str | None = Field(default=None, description="Another scanner of the recipe")
+    dose: float = Field(default=1.0, gt=0, le=10, description="Photons over those of the scanner")
+    gain_error: float = Field(
+        default=0.0, ge=0, le=0.2, description="1-σ by which each element's gain differs from the references'"
+    )
+    size: str | None = Field(default=None, description="Container, instead of those that goods are drawn into")
+    fill: float | None = Field(default=None, gt=0, le=1, description="Share of the height that is filled")
+    carrier: str | None = Field(default=None, description="What carries the container")
+    frauds: tuple[str, ...] = Field(default=(), description="Kinds of fraud that such loads can hold; all by default")
+
+    @model_validator(mode="after")
+    def _known(self) -> Shift:
+        unknown = set(self.frauds) - set(FRAUDS)
+        if unknown:
+            raise ValueError(f"unknown frauds {', '.join(sorted(unknown))}; known are {', '.join(FRAUDS)}")
+        return self
+
+
 class Recipe(_Model):
     """A dataset.
 
@@ -65,6 +88,32 @@ class Recipe(_Model):
     )
     scanners: tuple[ScannerShare, ...] = Field(min_length=1)
     splits: dict[str, Split] = Field(min_length=1)
+    # Left out of what is written of a recipe: shifts only test models, so adding one does not make another training set.
+    shifts: dict[str, Shift] = Field(
+        default_factory=dict, exclude=True, description="Ways in which test scans may differ from all others"
+    )
+
+    @model_validator(mode="after")
+    def _own_scanners(self) -> Recipe:
+        own = {each.name for each in self.scanners}
+        for name, each in self.shifts.items():
+            if each.scanner is not None and each.scanner not in own:
+                raise ValueError(f"shift {name} names the scanner {each.scanner}, which the recipe does not have")
+        return self
+
+    def shift(self, name: str) -> Shift:
+        """Return a shift.
+
+        Raises
+        ------
+        ConfigurationError
+            The recipe has no such shift.
+        """
+        if name not in self.shifts:
+            raise ConfigurationError(
+                f"recipe {self.name} has no shift {name!r}", expected=f"one of {', '.join(self.shifts) or 'none'}"
+            )
+        return self.shifts[name]
 
     def split(self, name: str) -> Split:
         """Return a split.

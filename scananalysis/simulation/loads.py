@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,7 @@ def container_scene(
     _check(fraud, size, carrier)
     rng, twist, road = (np.random.default_rng([seed, n]) for n in (0, 1, 2))
     headings = list(pool) if pool is not None else [c.heading for c in commodities()]
-    drawn = [commodity(h) for h in (cargo or _draw(headings, rng))]
+    drawn = [_goods(h) for h in (cargo or _draw(headings, rng))]
     if fraud == "swap" and len(drawn) == 1:
         # One kind of goods in three rooms, so that a part of it can be swapped.
         drawn *= 3
@@ -137,6 +138,12 @@ def _check(fraud: str | None, size: str | None, carrier: str | None) -> None:
     ):
         if given is not None and given not in known:
             raise ConfigurationError(f"no {what} {given!r}", expected=f"one of {', '.join(known)}")
+
+
+def _goods(heading: str) -> Commodity:
+    """Return goods that keep the heading they were asked for, also where their chapter stands in for it."""
+    found = commodity(heading)
+    return replace(found, heading=heading) if found.is_fallback else found
 
 
 def _draw(headings: list[str], rng: np.random.Generator) -> list[str]:
