@@ -49,11 +49,13 @@ class Afterglow:
     @property
     def _worth(self) -> NDArray[np.float64]:
         """Return w a r of each component."""
-        return self._whole * np.array(self.share) * np.array(self.keep)
+        worth: NDArray[np.float64] = self._whole * np.array(self.share) * np.array(self.keep)
+        return worth
 
     def settled(self, level: NDArray[Any]) -> NDArray[Any]:
         """Return the state u after a long time at a signal, (element,): (component, element)."""
-        return np.multiply.outer(self._worth.astype(level.dtype), level)
+        state: NDArray[Any] = np.multiply.outer(self._worth.astype(level.dtype), level)
+        return state
 
     def remove(self, measured: NDArray[Any], state: NDArray[Any], keep_at: int) -> NDArray[Any]:
         """Turn measured lines into signals in place.

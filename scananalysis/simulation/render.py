@@ -28,6 +28,7 @@ Float32 = NDArray[np.float32]
 _FEW_QUANTA = 50.0
 _BLOCK_LINES = 128
 _CHUNK_PIXELS = 12_288
+_MUCH_BRIGHTER = 0.1
 
 __all__ = ["Imperfections", "Simulated", "render"]
 
@@ -175,6 +176,20 @@ class _Signal:
     block: Block
 
 
+def _blurred(moments: NDArray[np.float64], wide: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the moments of the energy in pixels that blur gave another mean and mean square, MeV and MeV², (2, n).
+
+    What comes in from much brighter neighbours counts as quanta of one energy, since a pixel may have had none of its own; where
+    little changes, the pixel's own spectrum does.
+    """
+    mean, square = wide - moments[1:3]
+    came = (mean > _MUCH_BRIGHTER * moments[1]) & (square > 0)
+    kept = np.divide(wide[0], moments[1], out=np.ones_like(mean), where=~came & (moments[1] > 0))
+    found: NDArray[np.float64] = moments * kept
+    found[:, came] += mean[came] * (square[came] / mean[came]) ** np.arange(-1, 3)[:, None]
+    return found
+
+
 class _View:
     """The scene as one beam sees it."""
 
@@ -225,9 +240,8 @@ class _View:
         core = wide[0][:, halo : halo + lines]
         np.divide(core, self._open[0][rows], out=transmission[rows])
         if any(kernel.size > 1 for kernel in self._kernels):
-            clean = core.reshape(-1)[few]
             wide = [blur(part, *self._kernels) for part in wide]
-            moments *= wide[0].reshape(-1)[few] / clean
+            moments = _blurred(moments, np.stack([part.reshape(-1)[few] for part in wide]))
         mean[rows], square[rows] = wide
         few += rows.start * lines
         scatter = None

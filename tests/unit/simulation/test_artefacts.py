@@ -1,9 +1,12 @@
 """The artefacts against the formulas in the docstring of `Artefacts`, written out here term by term."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from scananalysis.detectors import scanner
+from scananalysis.simulation import Box, Imperfections, Matter, Piece, Scene, render
 from scananalysis.simulation.artefacts import FWHM, Afterglow, Scatter, blur, crosstalk, focal_kernels
 
 PORTAL = scanner("cargo-6-4mv")
@@ -94,6 +97,37 @@ def test_the_focal_spot_blurs_by_its_penumbra(name, spot):
         at = np.arange(kernel.size) - kernel.size // 2
         assert kernel.sum() == pytest.approx(1, abs=1e-6)
         assert (kernel * at**2).sum() == pytest.approx(sigma**2, rel=5e-2, abs=1e-9)
+
+
+@pytest.mark.parametrize("thick_mm", [20.0, 80.0, 300.0])
+def test_quanta_in_a_penumbra_are_the_blurred_signal(thick_mm):
+    """Beside an edge of tungsten that lets little through, or nothing, quanta that are drawn one by one have its mean and spread."""
+    device = stated(PORTAL.with_elements(41), focal_spot_mm=12.0)
+    device = device.model_copy(
+        update={
+            "pulse": device.pulse.model_copy(update={"interlaced": False}),
+            "readout": device.readout.model_copy(
+                update={"bits": 24, "air_counts": 1.2e7, "electronic_noise_counts": 0.0}
+            ),
+            "channels": tuple(c.model_copy(update={"photons_per_line": 400.0}) for c in device.channels),
+        }
+    )
+    block = Piece(Box((-1e5, 1e7), (-1e4, device.object_height_mm[20]), (6000, 6000 + thick_mm)), Matter.of("W"), 19.3)
+    lines = 20_000
+    scene = Scene((block,), (lines + 0.5) * device.line_pitch_mm)
+    flaws = dataclasses.replace(Imperfections.none(), focal_spot=True)
+    quiet, noisy = (
+        render(scene, device, 1, imperfections=f).scan.counts[0] - device.readout.offset_counts
+        for f in (flaws, dataclasses.replace(flaws, noise=True))
+    )
+    mean, found, variance = quiet[100], noisy.mean(axis=0), noisy.var(axis=0)
+    seen = mean > 1e-4 * mean.max()
+    assert seen[:22].all()
+    assert np.abs((found - mean) / np.sqrt(variance / lines + 1))[seen].max() < 4.5
+    # What one quantum is worth lies between the open beam's and that of the hard rest behind tungsten.
+    worth = variance[seen] / mean[seen]
+    assert worth.min() > 0.85 * worth[0]
+    assert worth.max() < 2.2 * worth[0]
 
 
 def test_blur_is_a_convolution_with_repeated_ends():
