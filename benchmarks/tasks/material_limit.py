@@ -23,13 +23,13 @@ from numpy.typing import NDArray
 
 import scananalysis as sa
 from benchmarks.record import record
-from scananalysis.core import has
 from scananalysis.detectors import Scanner
 from scananalysis.materials import DualEnergyModel, discriminate, segment
-from scananalysis.materials.labelled import NO_INFORMATION, means
+from scananalysis.materials.labelled import means
 from scananalysis.materials.lattice import lattice
 from scananalysis.materials.measure import Solved, solve
 from scananalysis.materials.regions import cell_of, inside, weights
+from scananalysis.materials.unbiased import counted
 from scananalysis.simulation import Box, Imperfections, Matter, Piece, Scene, render
 
 ELEMENTS = {"C": (6, 2.0), "Al": (13, 2.7), "Fe": (26, 7.87), "Ag": (47, 10.5), "Pb": (82, 11.35)}
@@ -96,7 +96,7 @@ def one_scan(scanner: Scanner, model: DualEnergyModel, seed: int, twins: dict[in
     labels, table = found.regions.labels, found.regions.table
     cells = lattice(radiograph, cell_of(radiograph))
     within, weight_of = inside(labels, cells), weights(cells, labels.shape)
-    usable = ~has(radiograph.quality, NO_INFORMATION).any(axis=0)
+    usable = counted(radiograph)
     angles = radiograph.fan_angle_rad.astype(np.float64)
     rows = []
     for number, slab in enumerate(slabs):

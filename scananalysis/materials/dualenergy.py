@@ -224,7 +224,12 @@ class DualEnergyModel:
         return scaled_attenuation(self.beams[beam], z, self.coefficients[beam])
 
     def systematic_variance(
-        self, areal_density: ArrayLike, z: ArrayLike, fan_angle_rad: float = 0.0
+        self,
+        areal_density: ArrayLike,
+        z: ArrayLike,
+        fan_angle_rad: float | NDArray[np.float64] = 0.0,
+        *,
+        alpha: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the variance of both attenuations that the model's own error makes; it is shared by all pixels of a material.
 
@@ -234,7 +239,10 @@ class DualEnergyModel:
         ----------
         areal_density, z : array-like
             As for `forward`.
-        fan_angle_rad : float
+        fan_angle_rad : float or ndarray
+            With ``alpha`` an array that broadcasts with ``areal_density``, else one angle.
+        alpha : (ndarray, ndarray), optional
+            Both attenuations where they are known; those of `forward` by default.
 
         Returns
         -------
@@ -249,15 +257,17 @@ class DualEnergyModel:
         >>> bool(np.isclose(np.sqrt(var_high) / high, model.relative_sigma))
         True
         """
-        alpha = self.forward(areal_density, z, fan_angle_rad)
-        rest = [(self.relative_sigma * a) ** 2 for a in alpha]
-        depth, number = np.broadcast_arrays(np.asarray(areal_density, np.float64), np.asarray(z, np.float64))
+        known = self.forward(areal_density, z, float(fan_angle_rad)) if alpha is None else alpha
+        rest = [(self.relative_sigma * a) ** 2 for a in known]
+        depth, number, angle = np.broadcast_arrays(
+            *(np.asarray(a, np.float64) for a in (areal_density, z, fan_angle_rad))
+        )
         for i, beam in enumerate(self.beams):
             if not self.covariance[i].any():
                 continue
             parts = np.stack([element_attenuation(number.ravel(), beam.energy_mev, process) for process in PROCESSES])
             mu = np.einsum("p,pnk->nk", self.coefficients[i], parts)
-            weight = beam.signal_weights(fan_angle_rad) * np.exp(
+            weight = beam.signal_weights(angle.ravel()) * np.exp(
                 -depth.reshape(-1, 1) * (mu - mu.min(axis=1, keepdims=True))
             )
             # ∂α/∂coefficient is the depth times the mean of the process over what is transmitted.

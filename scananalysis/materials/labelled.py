@@ -11,16 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scananalysis.core import UNUSABLE, Quality, Radiograph, SystematicTerm, has
-
-NO_INFORMATION = UNUSABLE | Quality.INTERPOLATED
-"""Pixels that add nothing to a mean: no measurement, or computed from neighbours that are in it already."""
-
-_NOISY = 0.01
-"""Relative variance of transmission from which the noise bias of a logarithm needs more than its first term."""
-
-_NEIGHBOURHOOD = 5
-"""Pixels; areas are measured two pixels away from their edges, so it holds no other area's."""
+from scananalysis.core import Quality, Radiograph, SystematicTerm, has
+from scananalysis.materials.unbiased import counted, unbiased
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +29,8 @@ class Means:
         Share of each row in the mean; rows differ in fan angle.
     pixels : ndarray of int64, (label,)
         Usable ones.
+    starved : ndarray of float64, (label,)
+        Share of them that is starved.
     """
 
     alpha: NDArray[np.float64]
@@ -44,6 +38,7 @@ class Means:
     shared: NDArray[np.float64]
     rows: NDArray[np.float64]
     pixels: NDArray[np.int64]
+    starved: NDArray[np.float64]
 
 
 def binned(key: NDArray[np.integer[Any]], values: NDArray[Any], count: int) -> NDArray[np.float64]:
@@ -76,10 +71,11 @@ def means(
     """
     channels, height, width = radiograph.shape
     count = int(labels.max(initial=0))
-    usable = (labels > 0) & ~has(radiograph.quality, NO_INFORMATION).any(axis=0)
+    usable = (labels > 0) & counted(radiograph)
     at = np.flatnonzero(usable)
     label, row, column = labels.ravel()[at] - 1, (at // width), (at % width)
     pixels = np.bincount(label, minlength=count)
+    starved = binned(label, has(radiograph.quality, Quality.STARVED).any(axis=0).ravel()[at], count)
     w = np.ones(at.size) if weights is None else weights.ravel()[at].astype(np.float64)
     w = w / binned(label, w, count)[label]
     by_row, by_column = label * height + row, label * width + column
@@ -92,8 +88,7 @@ def means(
     # Resampling correlates lines, so what counts is how many lines a row of the area spans.
     per_row = np.maximum(pixels / rows_met, 1)
     for c in range(channels):
-        variance = radiograph.variance[c].ravel()[at]
-        mean = _unbiased(radiograph, c, usable).ravel()[at]
+        mean, variance = (plane.ravel()[at] for plane in unbiased(radiograph, c, usable))
         alpha[:, c] = binned(label, w * mean, count)
         independent[:, c, c] = binned(label, w * w * variance, count)
         independent[:, c, c] *= 1 + (area[c] - 1) * (1 - 1 / per_row)
@@ -102,36 +97,13 @@ def means(
     if differences is not None:
         alpha, row_sums = differences @ alpha, np.abs(differences) @ row_sums
         independent = np.einsum("ml,lcd->mcd", differences**2, independent)
-        return Means(alpha, independent, shared, row_sums, np.asarray(np.abs(differences) @ pixels, np.int64))
+        met = np.abs(differences) @ np.stack([pixels, starved], axis=1)
+        return Means(
+            alpha, independent, shared, row_sums, met[:, 0].astype(np.int64), met[:, 1] / np.maximum(met[:, 0], 1)
+        )
     empty = pixels == 0
     alpha[empty] = np.nan
-    return Means(alpha, independent, shared, row_sums, pixels)
-
-
-def _unbiased(radiograph: Radiograph, channel: int, usable: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Attenuation whose mean is not biased by noise.
-
-    The logarithm of a noisy transmission T is high by σ²/2. Where noise is large that is not enough, and σ² itself is drawn with the
-    noise: there the logarithm is that of the mean over the neighbourhood, and the pixel adds its own T to first order, which noise does
-    not bias.
-    """
-    import cv2
-
-    alpha, variance = radiograph.attenuation[channel], radiograph.variance[channel]
-    plain = alpha - variance / 2
-    noisy = usable & (variance > _NOISY)
-    if not noisy.any():
-        return np.asarray(plain, np.float32)
-    side = (_NEIGHBOURHOOD, _NEIGHBOURHOOD)
-    good = np.where(usable, np.float32(1), np.float32(0))
-    share = np.maximum(np.asarray(cv2.blur(good, side)), np.float32(1e-6))
-    transmission = np.exp(-np.where(usable, alpha, np.float32(0))) * good
-    mean = np.asarray(cv2.blur(transmission, side)) / share
-    relative = np.asarray(cv2.blur(np.where(usable, variance, np.float32(0)), side)) / share
-    met = share * (_NEIGHBOURHOOD**2) / float(radiograph.noise_area[channel])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        better = -np.log(mean) - relative / (2 * met) - (transmission / mean - 1)
-    return np.asarray(np.where(usable & (relative > _NOISY) & (mean > 0), better, plain), np.float32)
+    return Means(alpha, independent, shared, row_sums, pixels, starved / np.maximum(pixels, 1))
 
 
 def _shared(

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scananalysis.core import Radiograph, SystematicTerm, has
-from scananalysis.materials.labelled import NO_INFORMATION
+from scananalysis.core import Radiograph, SystematicTerm
+from scananalysis.materials.unbiased import NOISY, counted
 
 _LEAST_USABLE = 0.5
 """Share of a cell's pixels that must be measurements."""
@@ -60,7 +60,7 @@ def lattice(radiograph: Radiograph, cell: tuple[int, int]) -> Lattice:
         Pixels, high and wide.
     """
     channels, height, width = radiograph.shape
-    bad = np.asarray(has(radiograph.quality, NO_INFORMATION).any(axis=0), np.bool_)
+    bad = ~counted(radiograph)
     good = np.where(bad, np.float32(0), np.float32(1))
     count = _sum(good, cell)
     per = np.maximum(count, 1)
@@ -72,6 +72,14 @@ def lattice(radiograph: Radiograph, cell: tuple[int, int]) -> Lattice:
         alpha[c] = _sum(mean, cell) / per
         # Within a cell that many lines are correlated; between cells the rest of the noise area is, too.
         variance[c] = _sum(v, cell) / per**2 * area[c]
+        noisy = (variance[c] * per > NOISY * area[c]) & (count > 0)
+        if noisy.any():
+            # Few quanta: the logarithm of the cell's mean transmission T, as σ² of a single one is drawn with its noise.
+            transmission = np.exp(-np.where(bad, 0, radiograph.attenuation[c]))
+            mean = np.maximum(_sum(transmission * good, cell) / per, 1e-12)
+            relative = _sum(v * transmission**2, cell) / per**2 * area[c] / mean**2
+            alpha[c] = np.where(noisy, -np.log(mean) - relative / 2, alpha[c])
+            variance[c] = np.where(noisy, relative, variance[c])
     systematic = {name: _averaged(term, cell) for name, term in radiograph.systematic.items()}
     sizes = _sum(np.ones((height, width), np.float32), cell)
     rows = np.add.reduceat(np.abs(radiograph.fan_angle_rad).astype(np.float64), np.arange(0, height, cell[0]))

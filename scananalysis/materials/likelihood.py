@@ -8,18 +8,21 @@ that any areal density reaches, and no branch of the folded map is lost.
 from __future__ import annotations
 
 import functools
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scananalysis.materials.dualenergy import DualEnergyModel, attenuation
+from scananalysis.materials.dualenergy import DualEnergyModel
 
 Z = np.concatenate([np.arange(1.0, 30.0, 0.1), np.arange(30.0, 92.01, 0.25)])
 """Atomic numbers at which likelihoods are stated."""
 
 _NODES = np.concatenate([np.arange(1.0, 20.0, 0.5), np.arange(20.0, 92.01, 1.0)])
 _DEPTHS = 160
+_WIDEST = 0.0125
+"""Largest step between fan angles, rad."""
 _TABLES = 4
 
 
@@ -135,19 +138,22 @@ class _Curves:
 
 @functools.lru_cache(maxsize=8)
 def _curves(model: DualEnergyModel) -> _Curves:
-    # Between its own angles a beam is linear, so these are all that is needed.
     known = np.unique(np.abs(np.concatenate([beam.fan_angle_rad for beam in model.beams])))
-    angles = known[known <= min(float(beam.fan_angle_rad[-1]) for beam in model.beams)]
+    known = known[known <= min(float(beam.fan_angle_rad[-1]) for beam in model.beams)]
+    # Photons are linear between a beam's own angles, attenuation is not, and a mean over rows adds what an interpolation misses.
+    parts = [
+        np.linspace(a, b, int(np.ceil((b - a) / _WIDEST - 1e-6)), endpoint=False) for a, b in itertools.pairwise(known)
+    ]
+    angles = np.concatenate([*parts, known[-1:]])
     # Light elements need half as much again of areal density to reach the attenuation of the densest map entry.
     depth = 1.5 * model.largest_areal_density * np.linspace(1e-3, 1, _DEPTHS) ** 2
     size = (angles.size, _NODES.size, _DEPTHS)
     alpha = np.empty((2, *size))
     for beam in range(2):
-        mu = model.mass_attenuation(beam, _NODES)
-        for i, angle in enumerate(angles):
-            weights = model.beams[beam].signal_weights(float(angle))
-            for k in range(_NODES.size):
-                alpha[beam, i, k] = attenuation(depth, mu[k][None], weights)
+        weights = np.atleast_2d(model.beams[beam].signal_weights(angles)).T
+        for k, mu in enumerate(model.mass_attenuation(beam, _NODES)):
+            least = mu.min()
+            alpha[beam, :, k] = (depth[:, None] * least - np.log(np.exp(-np.outer(depth, mu - least)) @ weights)).T
     high, low = alpha
     rise = np.gradient(high, axis=2)
     slope, depth_slope = np.gradient(low, axis=2) / rise, np.gradient(depth) / rise

@@ -17,6 +17,7 @@ _TWIN_SIGMAS = 3.0
 _LOCAL_SIGMA_Z = 0.4
 """σ_Z up to which areal density follows Z along its local slope."""
 
+_WHOLE = 1e-6
 _BRANCH_SIGMAS = 5.0
 """Elements so far from the stated one, in its σ, belong to its branch."""
 
@@ -44,12 +45,35 @@ class Solved:
 
 
 def with_model_error(
-    model: DualEnergyModel, alpha: NDArray[np.float64], covariance: NDArray[np.float64]
+    model: DualEnergyModel,
+    alpha: NDArray[np.float64],
+    covariance: NDArray[np.float64],
+    fan_angle_rad: NDArray[np.float64] | float = 0.0,
+    weights: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
-    """Return the covariance with the model's own relative error of each channel added, (n, 2, 2)."""
+    """Return the covariance with the model's own error of each channel added, (n, 2, 2).
+
+    Parameters
+    ----------
+    model : DualEnergyModel
+    alpha : ndarray of float64, (n, 2)
+    covariance : ndarray of float64, (n, 2, 2)
+    fan_angle_rad, weights
+        As for `solve`.
+
+    Notes
+    -----
+    What the fit of the curves left open depends on the material, so that is found first.
+    """
+    first = solve(model, alpha, covariance, fan_angle_rad, weights)
+    known = np.isfinite(first.areal_density)
+    depth = np.where(known, first.areal_density, 1.0)
+    number = np.clip(np.where(known, first.z_eff, 6.0), 1, 92)
+    away = np.abs(np.atleast_1d(fan_angle_rad))
+    angle = np.broadcast_to(away, depth.shape) if weights is None else weights @ away
     total = covariance.copy()
-    for c in range(2):
-        total[:, c, c] += (model.relative_sigma * alpha[:, c]) ** 2
+    for c, own in enumerate(model.systematic_variance(depth, number, angle, alpha=(alpha[:, 0], alpha[:, 1]))):
+        total[:, c, c] += np.where(known, own, (model.relative_sigma * alpha[:, c]) ** 2)
     return total
 
 
@@ -126,14 +150,15 @@ def _over_elements(
     """Areal density, its σ and its correlation with Z, averaged over the elements that come into question.
 
     Grams per electron jump from element to element (argon stands above potassium), so where Z is known to no better than that, the slope at
-    one Z says little.
+    one Z says little. Only whole
+    numbers count: between them grams per electron would be averages, which scatter less than elements do.
     """
     z, sigma_z = number
     slope = found.slope[which]
     with np.errstate(invalid="ignore"):
         weight = np.exp(-0.5 * found.chi2[which])
         weight *= np.abs(found.z - z[:, None]) <= _BRANCH_SIGMAS * sigma_z[:, None]
-    weight *= np.gradient(found.z)
+    weight *= np.abs(found.z - np.round(found.z)) < _WHOLE
     total = weight.sum(axis=1, keepdims=True)
     weight = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
     variance = found.sigma[which] ** 2

@@ -106,11 +106,11 @@ def peel(radiograph: Radiograph, model: Model, mask: NDArray[np.bool_], layer: L
     apart = _measured(radiograph, labels, np.array([[1.0, -1.0]]))
     alone = _measured(radiograph, layer.astype(np.int32), None)
     area = _measured(radiograph, mask.astype(np.int32), None)
-    uncertain = with_model_error(model, alone.alpha, alone.independent + alone.shared)
+    uncertain = with_model_error(model, alone.alpha, alone.independent + alone.shared, angles, alone.rows)
     seen = solve(model, alone.alpha, uncertain, angles, alone.rows)
     mu = [model.mass_attenuation(c, seen.z_eff)[0] for c in range(2)]
     hardened = _behind(model, mu, float(seen.areal_density[0]), angles, area.rows)
-    covariance = with_model_error(model, apart.alpha, apart.independent + apart.shared)
+    covariance = with_model_error(hardened, apart.alpha, apart.independent + apart.shared)
     solved = solve(hardened, _positive(apart.alpha), covariance)
     return _pooled(solved, apart.alpha, covariance, int(area.pixels[0]))
 
@@ -142,7 +142,7 @@ def _behind_known(model: DualEnergyModel, whole: Means, layer: Layer, angles: ND
     own = np.array([[attenuation(np.array([path]), mu[c][None], weights[c])[0] for c in range(2)]])
     remaining = _positive(whole.alpha - own)
     # The model errs on all of the attenuation, the layer's share included.
-    covariance = with_model_error(model, whole.alpha, whole.independent + whole.shared)
+    covariance = with_model_error(model, whole.alpha, whole.independent + whole.shared, angles, rows)
     first = solve(hardened, remaining, covariance)
     # How α answers to more of the layer is decided by the beam that is left behind layer and goods together.
     answer = np.empty(2)

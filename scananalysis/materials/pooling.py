@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scananalysis.core import UNUSABLE, ConfigurationError, Radiograph, has
+from scananalysis.core import ConfigurationError, Quality, Radiograph
 from scananalysis.materials.discriminate import Model
 from scananalysis.materials.dualenergy import DualEnergyModel
+from scananalysis.materials.labelled import means
+from scananalysis.materials.measure import solve, with_model_error
+from scananalysis.materials.unbiased import STARVED_SHARE
 
 
 @dataclass(frozen=True)
@@ -67,45 +70,30 @@ def pool(
     ConfigurationError
         No usable pixel in the area.
     """
-    usable = mask & ~has(radiograph.quality, UNUSABLE).any(axis=0)
-    if not usable.any():
+    found = means(radiograph, mask.astype(np.int32), weights)
+    if not found.pixels.sum():
         raise ConfigurationError("area without a usable pixel", expected="at least one that is not starved or dead")
-    w = np.ones(int(usable.sum())) if weights is None else weights[usable].astype(np.float64)
-    w = w / w.sum()
-    # The mean of α is the mean of areal density to first order; its noise bias σ²/2 is taken off with the stated variance.
-    alpha = np.array(
-        [
-            (radiograph.attenuation[c][usable] - radiograph.variance[c][usable] / 2) @ w
-            for c in range(radiograph.shape[0])
-        ]
-    )
-    independent, shared = radiograph.mean_covariance(usable, weights)
-    covariance = independent + shared
-    # The beam softens to both sides of its axis, so it is the distance from it that is averaged.
-    away = np.abs(radiograph.fan_angle_rad)
-    angle = float(np.average(np.broadcast_to(away[:, None], usable.shape)[usable], weights=w))
+    covariance = found.independent + found.shared
+    starved = np.uint32(Quality.STARVED.value if found.starved[0] > STARVED_SHARE else 0)
     if isinstance(model, DualEnergyModel):
-        covariance = covariance + np.diag((model.relative_sigma * alpha) ** 2)
-        found = model.invert(alpha[0], alpha[1], covariance[0, 0], covariance[1, 1], angle)
-        jacobian = found.jacobian.reshape(2, 2).astype(np.float64)
-        spread = jacobian @ covariance @ jacobian.T
-        sigma = np.sqrt(np.maximum(np.diag(spread), 0))
-        correlation = float(spread[0, 1] / (sigma[0] * sigma[1])) if sigma.min() > 0 else 0.0
-        z, sigma_z = float(found.z_eff), float(sigma[1]) if np.isfinite(found.z_eff) else float("inf")
-        sigma_depth = float(sigma[0])
+        angles = radiograph.fan_angle_rad.astype(np.float64)
+        covariance = with_model_error(model, found.alpha, covariance, angles, found.rows)
+        solved = solve(model, found.alpha, covariance, angles, found.rows)
+        depth, z, quality = solved.areal_density[0], solved.z_eff[0], solved.quality[0]
+        sigma_depth, sigma_z, correlation = solved.sigma_areal_density[0], solved.sigma_z[0], solved.correlation[0]
     else:
-        found = model.invert(alpha[0], covariance[0, 0])
-        material = float(model.spread(alpha[0])) * float(found.areal_density)
-        sigma_depth = float(np.hypot(found.sigma_areal_density, material))
-        z, sigma_z, correlation = float("nan"), float("nan"), float("nan")
+        inverted = model.invert(found.alpha[0, 0], covariance[0, 0, 0])
+        depth, quality = float(inverted.areal_density), np.uint32(inverted.quality)
+        sigma_depth = np.hypot(float(inverted.sigma_areal_density), float(model.spread(found.alpha[0, 0])) * depth)
+        z, sigma_z, correlation = np.nan, np.nan, np.nan
     return Pooled(
-        float(found.areal_density),
-        sigma_depth,
-        z,
-        sigma_z,
-        correlation,
-        alpha,
-        covariance,
-        int(found.quality),
-        int(usable.sum()),
+        float(depth),
+        float(sigma_depth),
+        float(z),
+        float(sigma_z),
+        float(correlation),
+        found.alpha[0],
+        covariance[0],
+        int(quality | starved),
+        int(found.pixels[0]),
     )

@@ -14,12 +14,13 @@ from scananalysis.detectors import scanner as find_scanner
 from scananalysis.materials.classes import BOUNDS, MIXED, SURE, UNDECIDED, decide
 from scananalysis.materials.discriminate import Model, nominal_model
 from scananalysis.materials.dualenergy import DualEnergyModel
-from scananalysis.materials.labelled import NO_INFORMATION, Means, means
+from scananalysis.materials.labelled import Means, means
 from scananalysis.materials.lattice import Lattice, lattice
 from scananalysis.materials.measure import Solved, solve, with_model_error
 from scananalysis.materials.merging import Tolerance, merge
 from scananalysis.materials.onematerial import p_one_material
 from scananalysis.materials.singleenergy import SingleEnergyModel
+from scananalysis.materials.unbiased import NO_INFORMATION, STARVED_SHARE
 
 _CELL = 8
 """Pixels of the unbinned scanner along the side of a cell."""
@@ -232,12 +233,16 @@ def inside(labels: NDArray[np.int32], cells: Lattice) -> NDArray[np.bool_]:
 
 
 def weights(cells: Lattice, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Return the weights of all pixels, by the inverse variance of their cell.
+    """Return the weights of all pixels, by the inverse variance around their cell.
 
     A pixel's own variance is drawn with its own noise, and would bias the mean.
     """
-    total = cells.variance.sum(axis=0)
-    weight = np.where(total > 0, 1 / np.where(total > 0, total, 1), 0).astype(np.float32)
+    import cv2
+
+    total = np.where(cells.usable, cells.variance.sum(axis=0), 0)
+    # Of nine cells: where little arrives a single cell's variance is drawn with its noise, too.
+    near, met = (np.asarray(cv2.blur(plane.astype(np.float64), (3, 3))) for plane in (total, cells.usable))
+    weight = np.where(near > 0, met / np.where(near > 0, near, 1), 0).astype(np.float32)
     high, wide = cells.cell
     return np.repeat(np.repeat(weight, high, axis=0), wide, axis=1)[: shape[0], : shape[1]]
 
@@ -263,8 +268,8 @@ def _table(
     ]
     if not isinstance(model, DualEnergyModel):
         return tuple(row | _single(model, found, k) for k, row in enumerate(plain))
-    covariance = with_model_error(model, found.alpha, found.independent + found.shared)
     angles = radiograph.fan_angle_rad.astype(np.float64)
+    covariance = with_model_error(model, found.alpha, found.independent + found.shared, angles, found.rows)
     solved = solve(model, found.alpha, covariance, angles, found.rows)
     noise = solve(model, found.alpha, found.independent, angles, found.rows).sigma_z
     p = p_one_material(model, cells, labels, solved.z_eff)
@@ -279,7 +284,9 @@ def _table(
             "p_one_material": float(p[k]),
             "class": decided.name[k],
             "probability": dict(zip(BOUNDS, map(float, decided.probability[k]), strict=True)),
-            "quality": int(solved.quality[k]) | (Quality.MIXED.value if decided.name[k] == MIXED else 0),
+            "quality": int(solved.quality[k])
+            | (Quality.MIXED.value if decided.name[k] == MIXED else 0)
+            | (Quality.STARVED.value if found.starved[k] > STARVED_SHARE else 0),
         }
         for k, row in enumerate(plain)
     )
@@ -310,7 +317,7 @@ def _single(model: SingleEnergyModel, found: Means, k: int) -> dict[str, Any]:
         ),
         "class": UNDECIDED,
         "probability": dict.fromkeys(BOUNDS, nothing),
-        "quality": int(depth.quality),
+        "quality": int(depth.quality) | (Quality.STARVED.value if found.starved[k] > STARVED_SHARE else 0),
     }
 
 

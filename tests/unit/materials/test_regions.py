@@ -6,10 +6,11 @@ import pytest
 import scananalysis as sa
 from scananalysis.core import Quality, has
 from scananalysis.materials import CLASSES, DualEnergyModel, discriminate, model_for, segment
-from scananalysis.materials.labelled import NO_INFORMATION, means
+from scananalysis.materials.labelled import means
 from scananalysis.materials.lattice import lattice
 from scananalysis.materials.merging import Tolerance, merge
 from scananalysis.materials.regions import cell_of, matter
+from scananalysis.materials.unbiased import NO_INFORMATION
 from scananalysis.simulation import Box, Imperfections, Matter, Piece, Scene, render
 
 QUARTER = sa.scanner("cargo-6-4mv").binned(4, 4)
