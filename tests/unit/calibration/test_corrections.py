@@ -81,8 +81,15 @@ def test_a_step_switched_off_brings_its_imperfection_back(step):
 @pytest.mark.parametrize("step", FLAW)
 def test_a_step_with_nothing_to_do_changes_no_bit(step):
     scan = rendered(noise=True, gain=True, offset=True, pulse=True).scan
-    plain = Recipe.model_validate({step: {"enabled": False}})
-    first, second = calibrate(scan, recipe=plain), calibrate(scan)
+    nothing = {
+        "linearity": {"curvature": 0.0},
+        "afterglow": {"share": (), "time_s": ()},
+        "crosstalk": {"share": 0.0},
+        "scatter": {"share": 0.0},
+        "drift": {"sigma": 0.0},
+    }
+    recipes = (Recipe.model_validate(nothing | extra) for extra in ({step: {"enabled": False}}, {}))
+    first, second = (calibrate(scan, recipe=used) for used in recipes)
     np.testing.assert_array_equal(first.attenuation, second.attenuation)
     np.testing.assert_array_equal(first.variance, second.variance)
     assert step not in second.systematic
@@ -97,7 +104,8 @@ def test_all_steps_together_give_the_truth():
 
 @pytest.fixture(scope="module")
 def noisy():
-    return render(SCENE, SCANNER, 5, imperfections=Imperfections(flicker_share=0.01)).scan
+    # A stream registers by timing, a whole scan by its positions; they agree where travel is even.
+    return render(SCENE, SCANNER, 5, imperfections=Imperfections(flicker_share=0.01, wobble=False)).scan
 
 
 @pytest.mark.parametrize("size", [1, 7, 64])

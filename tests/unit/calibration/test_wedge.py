@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from scananalysis._resources import find
-from scananalysis.calibration import ReferenceWedge, calibrate, measure_wedge
+from scananalysis.calibration import Recipe, ReferenceWedge, calibrate, measure_wedge
 from scananalysis.core import CalibrationError, ConfigurationError
 from scananalysis.detectors import scanner
 from scananalysis.materials import DualEnergyModel
 from scananalysis.physics import SYMBOLS, transmission
-from scananalysis.simulation import Box, Matter, Piece, Scene, render
+from scananalysis.simulation import Box, Imperfections, Matter, Piece, Scene, render
 
 SCANNER = scanner("cargo-6-4mv").binned(8, 8)
 DENSITY = {6: 2.0, 26: 7.85, 82: 11.35}
@@ -25,7 +25,14 @@ def scanned(steps, seed=0):
         x = (400.0 + 800 * i, 900.0 + 800 * i)
         matter = Matter.of(SYMBOLS[step.z - 1])
         pieces.append(Piece(Box(x, (-2000, 9000), (6000 - thick / 2, 6000 + thick / 2)), matter, DENSITY[step.z]))
-    return calibrate(render(Scene(tuple(pieces), 800.0 + 800 * len(steps)), SCANNER, seed).scan)
+    # The shared error of the scatter's strength would hide the noise.
+    flaws = Imperfections(
+        **dict.fromkeys(("scatter", "focal_spot", "crosstalk", "afterglow", "curvature", "drift", "wobble"), False)
+    )
+    names = ("linearity", "afterglow", "crosstalk", "scatter", "drift")
+    recipe = Recipe.model_validate({name: {"enabled": False} for name in names})
+    scene = Scene(tuple(pieces), 800.0 + 800 * len(steps))
+    return calibrate(render(scene, SCANNER, seed, imperfections=flaws).scan, recipe=recipe)
 
 
 @pytest.fixture(scope="module")
