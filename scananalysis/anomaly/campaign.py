@@ -99,7 +99,7 @@ def truth_of_cells(truth: Mapping[str, NDArray[Any]], factors: Factors) -> dict[
     for name in _TRUTHS:
         plane = blocks(truth[name])
         if name == "insert":
-            found[name] = plane.any(axis=(1, 3))
+            found[name] = np.asarray(plane.any(axis=(1, 3)))
         elif name == "family":
             found[name] = plane[:, fy // 2, :, fx // 2]
         elif name == "load":

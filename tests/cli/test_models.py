@@ -47,7 +47,27 @@ def test_shipped_models_are_compared(tmp_path: Path) -> None:
     # No car is hidden in a parcel.
     assert "car" not in kinds
     assert result["simulated"] is True
-    assert "| scans | n |" in (tmp_path / "out" / "evaluation.md").read_text()
+    text = (tmp_path / "out" / "evaluation.md").read_text()
+    assert "| scans | n |" in text
+    assert "![detection](detection.png)" in text
+    assert (tmp_path / "out" / "detection.png").read_bytes().startswith(b"\x89PNG")
+    assert result["false_alarms"]["network"]["0.2"]["combined"]["trials"] == 3
+    assert set(result["pixels"]["network"]["average_precision"]) >= {"all", "metal"}
+    located = result["located"]["network"]["0.2"]["metal"]
+    assert located["hits"] <= kinds["metal"]["hits"]
+    assert not list((tmp_path / "out").glob("*.part"))
+
+
+def test_a_shift_is_judged_before_and_after_calibrating_anew(tmp_path: Path) -> None:
+    arguments = ("--shift", "half-dose", "--site-scans", 16, "--scanner", SCANNER, "--clean", 2, "--per-fraud", 1)
+    done = run("evaluate", *arguments, "--rate", 0.2, "--workers", 1, "--no-figures", "--output", tmp_path / "out")
+    assert "false alarms, calibrated anew" in done.stdout
+    result = json.loads((tmp_path / "out" / "shifts.json").read_text())["half-dose"]
+    assert list(result["models"]) == ["as it came", "calibrated anew"]
+    assert set(result["models"]["calibrated anew"]["calibration_scans"].values()) == {12}
+    assert result["rates"]["as it came"]["0.2"]["none"]["trials"] == 2
+    assert "Half of the photons" in (tmp_path / "out" / "shifts.md").read_text()
+    assert (tmp_path / "out" / "half-dose" / "evaluation.md").is_file()
 
 
 def test_a_folder_of_another_build_is_refused(built: Path) -> None:
@@ -62,6 +82,7 @@ def test_a_folder_of_another_build_is_refused(built: Path) -> None:
         ("--split", "holiday", "no split"),
         ("--scanner", "toaster", "no scanner"),
         ("--model", "oracle", "no anomaly model"),
+        ("--shift", "night", "no shift"),
     ],
 )
 def test_what_does_not_exist_is_refused(option: str, value: str, says: str, tmp_path: Path) -> None:

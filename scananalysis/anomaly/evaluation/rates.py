@@ -102,7 +102,8 @@ def expected_alarms(rate: float, calibration: int, trials: int, confidence: floa
         # The smallest p-value is above the rate: no alarm is possible.
         return 0, 0
     if k > calibration:
-        return 0, trials
+        # No p-value is above the rate.
+        return trials, trials
     found = betabinom(trials, k, calibration + 1 - k)
     tail = (1 - confidence) / 2
     low = int(found.ppf(tail))

@@ -130,7 +130,8 @@ def _groups(scans: Sequence[Scan], model: str, rate: float) -> dict[str, dict[st
             "added": scan.wrong["added_g_cm2"],
             "mass": scan.wrong["mass_kg"],
             "clutter": scan.wrong["clutter"],
-            "contrast": _contrast(scan, model),
+            # As the first model sees the load, so that all models are counted over the same scans.
+            "contrast": _contrast(scan, next(iter(scan.models))),
         }
         for by, value in values.items():
             if value is not None:

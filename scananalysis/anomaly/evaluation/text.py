@@ -42,7 +42,8 @@ def _rate(r: Mapping[str, Any]) -> str:
     return f"{r['rate']:.3f} ({r['low']:.2f} to {r['high']:.2f})"
 
 
-def _lines(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a Markdown table, numbers to the right, and an empty one."""
     return [
         "| " + " | ".join(head) + " |",
         "|---|" + "---:|" * (len(head) - 1),
@@ -70,7 +71,7 @@ def markdown(result: Mapping[str, Any], figures: Sequence[str] = ()) -> str:
             "alarm at a false-alarm rate per scan, with 95 % Clopper-Pearson intervals."
         ),
         "",
-        *_lines(*table(result)),
+        *markdown_table(*table(result)),
     ]
     lines += [
         f"Right against wrong declaration on the same pixels, AUROC of {model}: {value:.3f}."
@@ -84,7 +85,7 @@ def markdown(result: Mapping[str, Any], figures: Sequence[str] = ()) -> str:
                 f"Differences to {other} at {rate} beyond chance (McNemar, p < {_SIGNIFICANT:g}): {', '.join(better) or 'none'}."
             )
     lines += ["", "## Alarms at what is wrong", "", "Only alarms within 0.2 m of it count.", ""]
-    lines += _lines(*table(result, "located"))
+    lines += markdown_table(*table(result, "located"))
     lines += _false_alarms(result)
     lines += _groups(result)
     lines += _pod(result)
@@ -133,7 +134,7 @@ def _false_alarms(result: Mapping[str, Any]) -> list[str]:
                     ]
                 )
     head = ["model, head", "nominal", "alarms", "range that fits", "all fit", "families that do not"]
-    return lines + _lines(head, rows)
+    return lines + markdown_table(head, rows)
 
 
 def _groups(result: Mapping[str, Any]) -> list[str]:
@@ -150,7 +151,7 @@ def _groups(result: Mapping[str, Any]) -> list[str]:
             cells = [result["groups"][m][r][by].get(name) for r in rates for m in models]
             trials = next((cell["trials"] for cell in cells if cell is not None), 0)
             rows.append([name, str(trials), *("" if cell is None else _rate(cell) for cell in cells)])
-        lines += _lines([title, "n", *(f"{m}, at {float(r):.2g}" for r in rates for m in models)], rows)
+        lines += markdown_table([title, "n", *(f"{m}, at {float(r):.2g}" for r in rates for m in models)], rows)
     return lines
 
 
@@ -178,7 +179,7 @@ def _pod(result: Mapping[str, Any]) -> list[str]:
             "Large and small objects are pooled: a large one needs less."
         ),
         "",
-        *_lines(["model", "background, g/cm²", "a₉₀, g/cm²", "a₉₀/₉₅, g/cm²"], rows),
+        *markdown_table(["model", "background, g/cm²", "a₉₀, g/cm²", "a₉₀/₉₅, g/cm²"], rows),
     ]
 
 
@@ -190,7 +191,7 @@ def _froc(result: Mapping[str, Any]) -> list[str]:
             [kind, str(each["scans"]), *("–" if v is None else f"{v:.2f}" for v in each["marked"])]
             for kind, each in found["kinds"].items()
         ]
-        lines += _lines(head, rows)
+        lines += markdown_table(head, rows)
     return lines
 
 
@@ -216,17 +217,25 @@ def _pixels(result: Mapping[str, Any]) -> list[str]:
             "of 1e-5 and 1e-4 on clean scans: its mean and quartiles over scans."
         ),
         "",
-        *_lines(["model, kind", "average precision", "chance", "AUPIMO", "quartiles"], rows),
+        *markdown_table(["model, kind", "average precision", "chance", "AUPIMO", "quartiles"], rows),
     ]
 
 
 def save_evaluation(result: Mapping[str, Any], folder: Path, figures: Sequence[str] = ()) -> None:
     """Write ``evaluation.md`` and ``evaluation.json``."""
+    write_texts(
+        folder,
+        {
+            "evaluation.md": markdown(result, figures),
+            "evaluation.json": json.dumps(result, indent=1, allow_nan=False) + "\n",
+        },
+    )
+
+
+def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write text files, each of which gets its name only when it is complete."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in (
-        ("evaluation.md", markdown(result, figures)),
-        ("evaluation.json", json.dumps(result, indent=1, allow_nan=False) + "\n"),
-    ):
+    for name, text in texts.items():
         part = folder / f"{name}.part"
         part.write_text(text, encoding="utf-8")
         part.replace(folder / name)

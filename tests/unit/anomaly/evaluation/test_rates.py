@@ -59,4 +59,4 @@ def test_families_are_held_against_their_range_at_once():
 
 def test_a_calibration_set_too_small_for_the_rate_allows_no_alarm():
     assert expected_alarms(0.001, 100, 1000) == (0, 0)
-    assert expected_alarms(1.0, 10, 7) == (0, 7)
+    assert expected_alarms(1.0, 10, 7) == (7, 7)
