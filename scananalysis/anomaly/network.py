@@ -37,6 +37,9 @@ _LEAST_GOODS = 0.16
 _NARROW, _RIM = 9, 5
 """Cells: what is narrower, like a container's end wall, and the outermost two rows of goods are not searched for inserts."""
 
+_OWN_LEVEL = 0.5
+"""Share of a load's own median that is taken off its insert scores: in busy goods every place looks a little like an insert."""
+
 _WINDOW = 9
 """Cells along either side over which log-odds of undeclared goods are averaged: 0.23 × 0.36 m at a working cell of 13 × 20 mm."""
 
@@ -140,7 +143,7 @@ def scores_of_logits(
     -------
     CellScores
         `DECLARED`: mean over 9×9 cells of the load of the log-odds of undeclared goods against declared ones, structure or air;
-        `INSERT`: the insert head's log-odds over 3×3 cells.
+        `INSERT`: the insert head's log-odds over 3×3 cells, less half of what they typically are in this load.
     """
     import cv2
 
@@ -152,6 +155,8 @@ def scores_of_logits(
     load = load_area((goods > 0.5) & matter)
     core = cv2.morphologyEx(load.astype(np.uint8), cv2.MORPH_OPEN, np.ones((_NARROW, _NARROW), np.uint8))
     inner = cv2.erode(core, np.ones((_RIM, _RIM), np.uint8)) > 0
+    if inner.any():
+        insert -= np.float32(_OWN_LEVEL * np.median(insert[inner]))
     best = likelihood[:families].argmax(axis=0).astype(np.int16)
     family = np.where(load & (goods > 0.5), best, np.int16(-1))
     scored = load & measured
