@@ -97,12 +97,10 @@ def real_scans(folder: Path) -> list[Scan]:
     return scans
 
 
-def simulated_scan(name: str, seed: int, cargo: tuple[str, ...], size: str, scatter: tuple[float, float]) -> Scan:
-    """Simulate a scan at full size, with a share and range (mm) of scatter, and normalise it like the real ones."""
+def simulated_scan(name: str, seed: int, cargo: tuple[str, ...], size: str, stated: dict[str, float]) -> Scan:
+    """Simulate a scan at full size, with artefacts other than the scanner's, and normalise it like the real ones."""
     scanner = sa.scanner("rail-6-4mv")
-    if scatter[0] > 0:
-        stated = {"scatter_share": scatter[0], "scatter_range_mm": scatter[1]}
-        scanner = scanner.model_copy(update={"artefacts": scanner.artefacts.model_copy(update=stated)})
+    scanner = scanner.model_copy(update={"artefacts": scanner.artefacts.model_copy(update=stated)})
     load = container_scene(seed, scanner, cargo=cargo, size=size)
     scan = render(load.scene, scanner, seed).scan
     dark = scan.dark.mean(axis=1)[:, None]
@@ -323,15 +321,16 @@ def main() -> int:
     parser.add_argument("folder", nargs="?", type=Path, default=os.environ.get("SCANANALYSIS_REAL_DATA"))
     parser.add_argument("--output", type=Path, default=Path("out/realism"))
     parser.add_argument("--only", nargs="*", default=list(SIMULATED), help="simulated loads to make", choices=SIMULATED)
-    parser.add_argument("--scatter-share", type=float, default=0.0, help="scatter beyond what the scanner states")
-    parser.add_argument("--scatter-range-mm", type=float, default=400.0)
+    parser.add_argument("--scatter-share", type=float, help="scatter instead of what the scanner states")
+    parser.add_argument("--scatter-range-mm", type=float, help="its range, mm")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     scans = real_scans(Path(options.folder)) if options.folder else []
     if options.folder and not scans:
         parser.error(f"no rail_cargo_*.npy in {options.folder}")
-    scatter = (options.scatter_share, options.scatter_range_mm)
-    scans += [simulated_scan(name, *SIMULATED[name], scatter) for name in options.only]
+    asked = {"scatter_share": options.scatter_share, "scatter_range_mm": options.scatter_range_mm}
+    stated = {name: value for name, value in asked.items() if value is not None}
+    scans += [simulated_scan(name, *SIMULATED[name], stated) for name in options.only]
     result = {}
     for scan in scans:
         Image.fromarray(grey(scan)).save(options.output / f"{scan.name.replace(', ', '-').replace(' ', '-')}.png")

@@ -28,16 +28,6 @@ from scananalysis.simulation import Imperfections, Load, container_scene, render
 
 SCANNER, SIZE, ELEMENTS, LINES, BINS = "cargo-6-4mv", "42G1", 1400, 2300, 60
 FLAWS = Imperfections(dropped_line_share=0.001)
-ARTEFACTS = {
-    "scatter_share": 0.01,
-    "crosstalk": 0.015,
-    "focal_spot_mm": 2.0,
-    "afterglow_share": (0.001, 0.0005),
-    "afterglow_time_s": (0.003, 0.1),
-    "curvature": 0.005,
-    "drift": 0.003,
-    "wobble": 0.01,
-}
 
 
 def made() -> tuple[Load, Scanner]:
@@ -45,8 +35,7 @@ def made() -> tuple[Load, Scanner]:
     device = find_scanner(SCANNER).with_elements(ELEMENTS)
     load = container_scene(5, device, size=SIZE)
     geometry = device.geometry.model_copy(update={"line_pitch_mm": load.scene.length_mm / (LINES + 0.5)})
-    artefacts = device.artefacts.model_copy(update=ARTEFACTS)
-    return load, device.model_copy(update={"geometry": geometry, "artefacts": artefacts})
+    return load, device.model_copy(update={"geometry": geometry})
 
 
 def exponential_s(repeats: int = 5) -> float:
