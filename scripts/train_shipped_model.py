@@ -24,7 +24,7 @@ def main() -> None:
     """Run all stages."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--examples", type=int, default=2400)
+    parser.add_argument("--examples", type=int, default=3000)
     parser.add_argument("--steps", type=int, default=Schedule().steps)
     parser.add_argument("--tune", type=int, default=200)
     parser.add_argument("--clean", type=int, default=1500, help=f"clean scans of {MAIN_SCANNER}")
