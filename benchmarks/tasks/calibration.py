@@ -132,7 +132,12 @@ def plain(scan: RawScan, device: Scanner, used: Calibration, recipe: Recipe, *, 
             effects.append(0.1 * scattered)
             signal = signal - scattered
         positive = np.maximum(signal, 1e-9)
-        variance = np.polyval(np.array(plan.growth, np.float32), positive**0.25) * positive * plan.quantum / pulse
+        variance = (
+            np.polyval(np.array(plan.growth, np.float32), -np.log(np.maximum(positive, 1e-7)))
+            * positive
+            * plan.quantum
+            / pulse
+        )
         variance = variance + plan.dark_variance / pulse**2
         if full:
             variance = variance + scattered * plan.quantum / pulse

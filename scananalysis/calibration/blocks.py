@@ -6,6 +6,7 @@ line and its neighbours, so the size of a block changes no bit of the result; a 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from scananalysis.calibration.crosstalk import remove_crosstalk, second_differen
 from scananalysis.calibration.defects import Repair, fill, interpolate
 from scananalysis.calibration.linearity import linearise
 from scananalysis.calibration.logarithm import attenuate, mark_starved
+from scananalysis.calibration.noise import LEAST_TRANSMISSION
 from scananalysis.calibration.planes import Lines, Planes, transpose
 from scananalysis.calibration.registration import noise_area, shift_lines, shift_plane
 from scananalysis.calibration.scatter import subtract_scatter
@@ -52,7 +54,7 @@ class ChannelPlan:
     quantum : ndarray of float32, (element,)
         Variance over mean of transmission in the open beam.
     growth : tuple of float
-        Polynomial of `noise.growth_polynomial`.
+        Of `noise.growth_polynomial`, highest power of the attenuation first.
     repair : Repair
     lost_signal : ndarray of bool, (element,)
         Elements without signal that are not interpolated: their attenuation is not a number.
@@ -117,6 +119,17 @@ class ChannelPlan:
         share = abs(self.shift)
         return sigma * np.float32(np.sqrt(share**2 + (1 - share) ** 2))
 
+    @functools.cached_property
+    def _offset_block(self) -> Float32:
+        """The offset of every line of a block with its neighbours, (line, element): OpenCV does not repeat a line by itself."""
+        return np.repeat(self.offset[None], BLOCK_LINES + 2, axis=0)
+
+    def offset_lines(self, lines: int) -> Float32:
+        """Return the offset of that many lines, (line, element), as a view where a usual block asks."""
+        if lines <= BLOCK_LINES + 2:
+            return self._offset_block[:lines]
+        return np.repeat(self.offset[None], lines, axis=0)
+
     def settled(self) -> Float32 | None:
         """Return the state of the afterglow in the open beam, or None where there is no afterglow."""
         if self.afterglow is None:
@@ -140,8 +153,7 @@ def signal_of(plan: ChannelPlan, counts: Counts) -> Float32:
 
         # One pass from integers to float32 differences; NumPy needs a converted copy first.
         native = np.ascontiguousarray(counts, counts.dtype.newbyteorder("="))
-        offset = np.broadcast_to(plan.offset, counts.shape)
-        signal = np.asarray(cv2.subtract(native, np.ascontiguousarray(offset), dtype=cv2.CV_32F), np.float32)
+        signal = np.asarray(cv2.subtract(native, plan.offset_lines(len(counts)), dtype=cv2.CV_32F), np.float32)
     else:
         signal = (counts - plan.offset.astype(np.float64)).astype(np.float32)
     signal = signal.reshape(counts.shape)
@@ -155,15 +167,27 @@ def noise_of(plan: ChannelPlan, transmission: Float32, inverse_pulse: Float32) -
 
     σ²(T) = σ²(dark) / (gain · pulse)² + quantum · growth(T) · T / (gain · pulse), with T not below zero.
     """
-    positive = np.maximum(transmission, np.float32(1e-9))
-    root = np.sqrt(positive)
-    np.sqrt(root, out=root)
-    worth = np.full_like(root, plan.growth[0])
-    for coefficient in plan.growth[1:]:
-        worth *= root
-        worth += np.float32(coefficient)
-    worth *= positive
-    worth *= plan.quantum
+    import cv2
+
+    positive = transmission
+    # A maximum costs as much as a logarithm, and few blocks have such pixels.
+    if transmission.min() < LEAST_TRANSMISSION:
+        positive = np.maximum(transmission, np.float32(LEAST_TRANSMISSION))
+    first, *others = (np.float32(coefficient) for coefficient in plan.growth)
+    if others:
+        # The polynomial in ln T: odd powers change their sign against that in the attenuation.
+        logarithm = np.asarray(cv2.log(positive), np.float32).reshape(transmission.shape)
+        degree = len(others)
+        worth = logarithm * (first * np.float32((-1) ** degree))
+        for power, coefficient in zip(range(degree - 1, 0, -1), others[:-1], strict=True):
+            worth += coefficient * np.float32((-1) ** power)
+            worth *= logarithm
+        worth += others[-1]
+        worth *= positive
+        worth *= plan.quantum
+    else:
+        worth = positive * plan.quantum
+    # The errors of the readout, then everything by the pulse once more.
     worth += plan.dark_variance * inverse_pulse[:, None]
     worth *= inverse_pulse[:, None]
     return worth
@@ -266,10 +290,13 @@ def run_block(
         inverse_pulse = where.mean(lines.inverse_pulse)
         pulse_sigma = np.sqrt(where.variance(lines.pulse_sigma**2))
         zero = where.mean(zero) if zero.ndim == 2 else zero
-    alpha = attenuate(transmission, variance, quality, zero, limits, (plan.gain_error, pulse_sigma))
-    dark = plan.dark_error * inverse_pulse[:, None]
-    dark /= transmission
-    effects = {name: np.divide(change, -transmission) for name, change in changes.items()}
+    alpha, inverse = attenuate(transmission, variance, quality, zero, limits, (plan.gain_error, pulse_sigma))
+    dark = plan.dark_error * inverse
+    dark *= inverse_pulse[:, None]
+    effects = {}
+    if changes:
+        np.negative(inverse, out=inverse)
+        effects = {name: change * inverse for name, change in changes.items()}
     if "linearity" in plan.uncertain and plan.counts_per_gain is not None:
         # ∂(ln S)/∂c = S/F, and the same of the open beam.
         short = np.float32(1) - transmission / inverse_pulse[:, None]
@@ -291,8 +318,9 @@ def run_block(
 
 def _flags(plan: ChannelPlan, lines: Lines) -> NDArray[np.uint32]:
     counts = lines.counts
-    quality = np.empty(counts.shape, np.uint32)
-    np.bitwise_or(plan.repair.flags, lines.flags[:, None], out=quality)
+    quality = np.repeat(plan.repair.flags[None], len(counts), axis=0)
+    for line in np.flatnonzero(lines.flags):
+        quality[line] |= lines.flags[line]
     most = counts.max()
     if most >= plan.full_scale:
         quality[counts >= plan.full_scale] |= _SATURATED

@@ -127,8 +127,9 @@ def quantum_of_elements(quantum: Float64, gain: Float64) -> Float64:
 
     It follows the element's gain against the smooth profile of the beam.
     """
-    size = (1, min(SMOOTH_ELEMENTS, gain.shape[1]))
-    smooth = median_filter(gain, size, mode="mirror")
+    size = min(SMOOTH_ELEMENTS, gain.shape[1])
+    # Row by row: SciPy has a fast way in one dimension.
+    smooth = np.stack([median_filter(row, size, mode="mirror") for row in gain])
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.where((smooth > 0) & (gain > 0), gain / smooth, 1.0)
     found: Float64 = quantum[:, None] * relative

@@ -16,11 +16,14 @@ from scananalysis.detectors import scanner as find_scanner
 from scananalysis.physics import Beam, mass_attenuation
 
 _DEGREE = 4
+LEAST_TRANSMISSION = 1e-7
+"""Transmission below which a quantum is taken to be worth no more: far below what any readout can tell from nothing."""
+_FLAT = 1e-4
 
 
 @functools.lru_cache(maxsize=32)
 def growth_polynomial(beam: Beam) -> tuple[float, ...]:
-    """Return how much more a quantum is worth behind matter, as a polynomial of the fourth root of transmission.
+    """Return how much more a quantum is worth behind matter, as a polynomial of the attenuation.
 
     Parameters
     ----------
@@ -29,20 +32,25 @@ def growth_polynomial(beam: Beam) -> tuple[float, ...]:
     Returns
     -------
     tuple of float
-        Coefficients, highest power first; 1 at transmission 1; within 1.7 % of the curve down to transmission 10⁻⁷.
+        Coefficients, highest power first; 1 in the open beam; within 1 % of the curve down to `LEAST_TRANSMISSION`. The constant
+        alone for a beam of one energy.
 
     Examples
     --------
-    >>> bool(abs(sum(growth_polynomial(find_scanner("cargo-6-4mv").beams()[0])) - 1) < 1e-6)
-    True
+    >>> growth_polynomial(find_scanner("cargo-6-4mv").beams()[0])[-1]
+    1.0
+    >>> growth_polynomial(find_scanner("gamma-cs137").beams()[0])
+    (1.0,)
     """
     attenuation, worth = growth(beam)
-    root = np.exp(-attenuation.astype(np.float64) / 4)
-    # Around the open beam: (root − 1) times a polynomial, so that it is exact where most pixels are.
-    powers = np.stack([(root - 1) ** k for k in range(1, _DEGREE + 1)], axis=1)
+    fitted = attenuation <= -np.log(LEAST_TRANSMISSION)
+    attenuation, worth = attenuation[fitted].astype(np.float64), worth[fitted].astype(np.float64)
+    if np.ptp(worth) < _FLAT:
+        return (1.0,)
+    # Without a constant term: it is exact in the open beam, where most pixels are.
+    powers = np.stack([attenuation**k for k in range(1, _DEGREE + 1)], axis=1)
     around, *_ = np.linalg.lstsq(powers, worth - 1.0, rcond=None)
-    shifted = np.poly1d([*around[::-1], 1.0])(np.poly1d([1.0, -1.0]))
-    return tuple(float(v) for v in np.atleast_1d(shifted.coeffs))
+    return (*(float(v) for v in around[::-1]), 1.0)
 
 
 def growth(beam: Beam) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -28,8 +28,12 @@ def record_of_references(
     levels: tuple[Pulses, DriftFound],
     places: tuple[float, str, Grid | None],
     recipe: Recipe,
+    digest: str,
 ) -> Provenance:
-    """Return the record of a scan with references: one entry per step with its parameters, what it found, and its inputs."""
+    """Return the record of a scan with references: one entry per step with its parameters, what it found, and its inputs.
+
+    ``digest`` is the sha256 of the counts.
+    """
     pulses, drift = levels
     lag, lag_source, grid = places
     plan = plans[0]
@@ -53,7 +57,7 @@ def record_of_references(
         },
     }
     inputs = {
-        "offset": {"counts": sha256_array(scan.counts)} | {k: v for k, v in used.inputs.items() if k == "dark"},
+        "offset": {"counts": digest} | {k: v for k, v in used.inputs.items() if k == "dark"},
         "gain": {k: v for k, v in used.inputs.items() if k.startswith("air")},
         "pulse": _monitor(scan, pulses),
     }
@@ -61,9 +65,15 @@ def record_of_references(
 
 
 def record_of_image(
-    scan: RawScan, levels: list[AirLevel], quanta: list[float], pulses: Pulses, lag: tuple[float, str], recipe: Recipe
+    scan: RawScan,
+    air: tuple[list[AirLevel], list[float]],
+    pulses: Pulses,
+    lag: tuple[float, str],
+    recipe: Recipe,
+    digest: str,
 ) -> Provenance:
-    """Return the record of an air-normalised image."""
+    """Return the record of an air-normalised image with its level and worth of a quantum for every channel, and its counts' sha256."""
+    levels, quanta = air
     found: dict[str, dict[str, Any]] = {
         "open_beam": {
             "air_level": [air.level for air in levels],
@@ -75,7 +85,7 @@ def record_of_image(
         "pulse": _pulse_facts(pulses),
         "registration": {"lag_lines": lag[0], "source": lag[1]},
     }
-    inputs = {"open_beam": {"counts": sha256_array(scan.counts)}, "pulse": _monitor(scan, pulses)}
+    inputs = {"open_beam": {"counts": digest}, "pulse": _monitor(scan, pulses)}
     return _record(scan.provenance, _IMAGE_STEPS, recipe, found, inputs)
 
 

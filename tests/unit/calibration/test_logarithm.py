@@ -14,7 +14,8 @@ def run(values, sigma=1e-3, zero=1e-4):
     quality = np.zeros(transmission.shape, np.uint32)
     noise = np.full(transmission.shape[1], zero, np.float32)
     mark_starved(transmission, quality, noise, LIMITS)
-    alpha = attenuate(transmission, variance, quality, noise, LIMITS)
+    alpha, inverse = attenuate(transmission, variance, quality, noise, LIMITS)
+    np.testing.assert_allclose(inverse, np.exp(alpha), rtol=1e-5)
     return alpha[0], variance[0], quality[0]
 
 
