@@ -31,6 +31,9 @@ SAFE: Stops = (
 )
 """Colours that remain apart for the colour-blind (Okabe and Ito, https://jfly.uni-koeln.de/color/)."""
 
+_HUES = 1024
+"""Steps between the first and the last colour: finer than a screen shows."""
+
 PALETTES = {"field": FIELD, "safe": SAFE}
 
 
@@ -57,10 +60,12 @@ def pseudo_colour(
     top = full_scale or max(float(np.quantile(depth, 0.995)), 1.0)
     z, confidence = smoothed_z(materials)
     numbers = np.log([stop[0] for stop in stops])
-    at = np.log(np.clip(z, stops[0][0], stops[-1][0]))
-    hue = np.stack([np.interp(at, numbers, [stop[1][c] for stop in stops]) for c in range(3)], axis=-1)
-    hue = confidence[..., None] * hue + (1 - confidence[..., None]) * 128
-    dark = np.clip(depth / top, 0, 1)[..., None] ** 0.6
+    steps = np.linspace(numbers[0], numbers[-1], _HUES)
+    hues = np.stack([np.interp(steps, numbers, [stop[1][c] for stop in stops]) for c in range(3)], axis=-1)
+    at = (np.log(np.clip(z, stops[0][0], stops[-1][0])) - numbers[0]) * ((_HUES - 1) / (numbers[-1] - numbers[0]))
+    hue = hues.astype(np.float32)[np.rint(at).astype(np.intp)]
+    hue = np.float32(128) + confidence[..., None] * (hue - np.float32(128))
+    dark = np.clip(depth / np.float32(top), 0, 1)[..., None] ** np.float32(0.6)
     # From white (nothing there) through the hue to a quarter of its brightness.
     picture = np.where(dark < 0.5, 255 + (hue - 255) * dark * 2, hue * (1 - (dark - 0.5) * 1.5))
     rgb: NDArray[np.uint8] = np.clip(picture, 0, 255).astype(np.uint8)
