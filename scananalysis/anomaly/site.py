@@ -28,7 +28,7 @@ from scananalysis.materials import discriminate
 
 if TYPE_CHECKING:
     from scananalysis.anomaly.model import AnomalyModel
-    from scananalysis.core import Declaration, MaterialMap
+    from scananalysis.core import Declaration, MaterialMap, RawScan
 
 TUNING_SHARE = 0.25
 """Share of the clean scans that standardise scores; the others calibrate."""
@@ -140,13 +140,24 @@ def prepare(scan: CleanScan, reading: Reading) -> Cells:
     InputError
         The scan, its declaration or its calibration is refused.
     """
+    return opened(scan, reading)[1:]
+
+
+def opened(scan: CleanScan, reading: Reading) -> tuple[RawScan, MaterialMap, Declaration]:
+    """Return a scan as it was recorded, on the working grid of a model, and its declaration.
+
+    Raises
+    ------
+    InputError
+        The scan, its declaration or its calibration is refused.
+    """
     declaration = read_declaration(scan.papers)
     found = read(scan.path, format=reading.format, layout=reading.layout, scanner=reading.scanner)
     try:
         cells, _ = working_map(discriminate(calibrate(found, reading.calibration)), reading.pitch_mm)
     except InputError as error:
         raise error.at(scan.path) from error.__cause__
-    return cells, declaration
+    return found, cells, declaration
 
 
 def prepared(

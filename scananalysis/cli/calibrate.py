@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from scananalysis.cli import alarms
+from scananalysis.cli import alarms, monitor
 from scananalysis.cli.common import (
     REFUSED,
     Debug,
@@ -378,3 +378,4 @@ def listing(
 
 
 app.command(name=alarms.NAME, epilog=alarms.EXAMPLE, no_args_is_help=alarms.NEEDS_ARGUMENTS)(alarms.command)
+app.command(name=monitor.NAME, epilog=monitor.EXAMPLE, no_args_is_help=monitor.NEEDS_ARGUMENTS)(monitor.command)

@@ -75,7 +75,7 @@ def test_tables_know_the_better_model(result):
     assert smallest[75]["a90_95_g_cm2"] > smallest[75]["a90_g_cm2"]
     assert result["pod"]["blind"]["0.01"] is None
     assert result["pixels"]["good"]["average_precision"]["metal"] > 5 * result["pixels"]["good"]["share_wrong"]["metal"]
-    assert result["froc"]["good"]["kinds"]["metal"]["marked"][-1] > 0.4
+    assert result["froc"]["good"]["kinds"]["metal"]["marked"][-1] > 0.3
     assert result["against"]["blind"]["0.01"]["metal"]["p_value"] < 1e-6
 
 
