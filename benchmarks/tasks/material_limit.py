@@ -8,7 +8,8 @@ one that holds its middle. Two limits of σ_Z (Cramér-Rao: J C Jᵀ with the Ja
 scans: ``counts``, from nothing but the quanta and the electronics of the region's pixels in the simulator's own physics; and ``known``,
 which adds what the program states as shared by pixels: the monitor's noise per line and that of references of finite length. Where
 ``known`` exceeds 2.5, or another element explains the slab within it (a twin), a slab is left out.
-Material curves are exact here: errors of curves are shown where they are fitted.
+Scatter, afterglow, crosstalk and curvature of each scan's scanner are drawn around the stated ones, by the errors that calibration takes them
+to have. Material curves are exact here: errors of curves are shown where they are fitted.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 import scananalysis as sa
 from benchmarks.record import record
+from scananalysis.calibration import Recipe
 from scananalysis.detectors import Scanner
 from scananalysis.materials import DualEnergyModel, discriminate, segment
 from scananalysis.materials.labelled import means
@@ -72,6 +74,22 @@ def exact(scanner: Scanner) -> DualEnergyModel:
     return dataclasses.replace(DualEnergyModel.nominal(scanner), relative_sigma=0.0)
 
 
+def drawn(scanner: Scanner, seed: int) -> Scanner:
+    """Return the scanner with artefacts as far from the stated ones as calibration takes them to be uncertain."""
+    stated, recipe, rng = scanner.artefacts, Recipe.for_scanner(scanner), np.random.default_rng(seed + 1000)
+    share, glow, mixed, bend = (
+        1 + rng.normal(0, step.relative_sigma)
+        for step in (recipe.scatter, recipe.afterglow, recipe.crosstalk, recipe.linearity)
+    )
+    true = {
+        "scatter_share": stated.scatter_share * share,
+        "afterglow_share": tuple(a * glow for a in stated.afterglow_share),
+        "crosstalk": stated.crosstalk * mixed,
+        "curvature": stated.curvature * bend,
+    }
+    return scanner.model_copy(update={"artefacts": stated.model_copy(update=true)})
+
+
 def quantum_variance(
     scanner: Scanner, model: DualEnergyModel, slab: Slab, truth: float, angle: float
 ) -> NDArray[np.float64]:
@@ -90,7 +108,7 @@ def quantum_variance(
 def one_scan(scanner: Scanner, model: DualEnergyModel, seed: int, twins: dict[int, bool]) -> list[dict[str, Any]]:
     """Return a row per slab: what the program found, and the limits."""
     loaded, slabs = scene(scanner)
-    simulated = render(loaded, scanner, seed, imperfections=Imperfections())
+    simulated = render(loaded, drawn(scanner, seed), seed, imperfections=Imperfections())
     radiograph = sa.calibrate(simulated.scan)
     found = segment(discriminate(radiograph, sa.materials.model_for(radiograph)[0]), model)
     labels, table = found.regions.labels, found.regions.table

@@ -59,7 +59,8 @@ def counted(radiograph: Radiograph) -> NDArray[np.bool_]:
             np.asarray(cv2.blur(plane.astype(np.float32), (_PLACE, _PLACE), borderType=cv2.BORDER_CONSTANT))
             for plane in (starved, good)
         )
-        good &= ~(starved & (share > np.float32(_STARVED_PLACE) * of))
+        # All pixels of the place or none: the bright ones among starved ones are bright by noise.
+        good &= share <= np.float32(_STARVED_PLACE) * of
     return good
 
 
