@@ -235,7 +235,11 @@ def _outline(grid: _Grid, area: NDArray[np.bool_], everywhere: NDArray[np.bool_]
         return area
     level = float(np.median(grid.density[around]))
     spread = 1.4826 * float(np.median(np.abs(grid.density[around] - level)))
-    excess = np.nan_to_num(grid.density - np.float32(level), nan=0.0)
+    near = _dilate(grid, area, GAP_MM) & grid.load
+    excess = grid.density - np.float32(level)
+    lost = np.isnan(excess)
+    # What lets nothing through is at least as dense as the densest that was measured beside it.
+    excess[lost] = max(0.0, float(np.max(excess[near & ~lost], initial=0.0)))
     smooth = np.asarray(cv2.blur(excess, (3, 3)), np.float32)
     inside = smooth[area]
     peak = (
@@ -243,7 +247,6 @@ def _outline(grid: _Grid, area: NDArray[np.bool_], everywhere: NDArray[np.bool_]
     )
     if abs(peak) < 3 * spread:
         return area
-    near = _dilate(grid, area, GAP_MM) & grid.load
     strong = (smooth * math.copysign(1.0, peak) >= abs(peak) / 2) & near
     _, labels = cv2.connectedComponents(strong.astype(np.uint8), connectivity=8)
     keep = np.unique(labels[area & strong])
