@@ -34,10 +34,10 @@ from scananalysis.batch.definition import RunDefinition
 from scananalysis.batch.fingerprint import fingerprint
 from scananalysis.batch.ledger import Ledger
 from scananalysis.batch.listing import find
-from scananalysis.batch.plan import write_plan
+from scananalysis.batch.plan import plan_head, plan_of, write_plan
 from scananalysis.batch.run import run
 from scananalysis.batch.shard import commit
-from scananalysis.batch.store import FORMAT, FORMAT_VERSION, Store, run_key
+from scananalysis.batch.store import FORMAT, FORMAT_VERSION, Store
 from scananalysis.datasets import read_recipe, sample
 from scananalysis.inspection import inspect
 from scananalysis.io import write
@@ -212,7 +212,7 @@ def planning(folder: Path, rows: int) -> dict[str, Any]:
     manifest(source, rows)
     definition = RunDefinition(shard_scans=1000)
     output = folder / "million"
-    finished(source, output, definition, rows)
+    finished(source, output, definition)
     times, reads = [], []
     for _ in range(3):
         start = time.perf_counter()
@@ -221,7 +221,7 @@ def planning(folder: Path, rows: int) -> dict[str, Any]:
         if (outcome.fresh, outcome.skipped) != (0, rows):
             raise SystemExit(f"{outcome.fresh} scans were to be done of a run that was complete")
         start = time.perf_counter()
-        for path in (source, output / "plan.parquet", *sorted(output.glob("*/*/part-*.parquet"))):
+        for path in (source, *output.glob("plan-*.parquet"), *sorted(output.glob("*/*/part-*.parquet"))):
             parquet.read_table(path)
         reads.append(time.perf_counter() - start)
     start = time.perf_counter()
@@ -242,13 +242,12 @@ def planning(folder: Path, rows: int) -> dict[str, Any]:
     }
 
 
-def finished(source: Path, output: Path, definition: RunDefinition, rows: int) -> None:
+def finished(source: Path, output: Path, definition: RunDefinition) -> None:
     """Write the folder of a run that is complete."""
     store = Store(output)
     output.mkdir()
-    plan = write_plan(
-        find(str(source), definition.archive.patterns, None), store.plan, definition.shard_scans, "archive"
-    )
+    listed = find(str(source), definition.archive.patterns, None)
+    written = write_plan(listed, output / "plan-0000.parquet", definition.shard_scans, "archive")
     here = fingerprint(None)
     head = {
         "format": FORMAT,
@@ -261,13 +260,16 @@ def finished(source: Path, output: Path, definition: RunDefinition, rows: int) -
         "definition": definition.model_dump(mode="json"),
         "configuration_sha256": definition.sha256,
         "fingerprint": here,
-        "plan_sha256": plan.sha256,
-        "scans": rows,
+        "plans": [plan_head("plan-0000.parquet", written)],
+        "listing_sha256": written.sha256,
     }
     store.write_run(head)
-    key = run_key(head, plan.sha256)
-    order = {"run": key, "keys": {"model_sha256": here["model"], "configuration_sha256": definition.sha256}}
-    ledger = Ledger(store, key)
+    plan = plan_of(head, output)
+    order = {
+        "run": plan.parts[0].key,
+        "keys": {"model_sha256": here["model"], "configuration_sha256": definition.sha256},
+    }
+    ledger = Ledger(store, plan)
     for shard, part in plan.read(range(plan.shards)):
         ledger.append(commit(store, order, shard, [clear(row["path"]) for row in part]))
 

@@ -194,8 +194,10 @@ class Engine:
 
     def _submit(self, shard: int, plan: list[dict[str, Any]]) -> None:
         # A key of its own per attempt: Dask would answer a known key with the failure that it remembers.
-        key = f"scananalysis-{self.order['run'][:16]}-{shard:07d}-{self._deaths.get(shard, 0)}-{time.monotonic_ns()}"
-        future = self.client.submit(run_shard, self.order, shard, plan, key=key, pure=False, retries=0)
+        run = self.plan.key_of(shard)
+        key = f"scananalysis-{run[:16]}-{shard:07d}-{self._deaths.get(shard, 0)}-{time.monotonic_ns()}"
+        order = self.order | {"run": run}
+        future = self.client.submit(run_shard, order, shard, plan, key=key, pure=False, retries=0)
         self._running[shard] = (future, plan)
         future.add_done_callback(lambda done: self._finished.put((shard, done)))
 

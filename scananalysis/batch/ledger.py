@@ -8,9 +8,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from scananalysis.core import sha256_file
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from scananalysis.batch.plan import Plan
     from scananalysis.batch.store import Store
 
@@ -34,27 +38,79 @@ class Entry:
     regions_sha256: str
 
 
+COUNTS = ("scans", "errors", "quarantined", "alarms")
+"""What is counted per shard."""
+
+
+class Lines:
+    """The last line of every shard, in 86 bytes each: a ledger of a million shards must not fill the main process.
+
+    Parameters
+    ----------
+    shards : int
+
+    Examples
+    --------
+    >>> lines = Lines(3)
+    >>> lines.put(Entry("ab", 1, 64, 2, 0, 5, "00" * 32, "ff" * 32))
+    >>> lines.known.tolist(), lines.total("scans"), lines.digests(1)[1][:4]
+    ([False, True, False], 64, 'ffff')
+    """
+
+    def __init__(self, shards: int) -> None:
+        self.known: NDArray[np.bool_] = np.zeros(shards, bool)
+        self._counts: NDArray[np.int32] = np.zeros((shards, len(COUNTS)), np.int32)
+        self._digests: NDArray[np.uint8] = np.zeros((shards, 2, 32), np.uint8)
+
+    def put(self, entry: Entry) -> None:
+        """Note a line; it takes the place of an earlier one of the same shard."""
+        self.known[entry.shard] = True
+        self._counts[entry.shard] = [getattr(entry, name) for name in COUNTS]
+        for table, digest in enumerate((entry.scans_sha256, entry.regions_sha256)):
+            self._digests[entry.shard, table] = np.frombuffer(bytes.fromhex(digest), np.uint8)
+
+    def drop(self, shard: int) -> None:
+        """Forget a shard."""
+        self.known[shard] = False
+        self._counts[shard] = 0
+
+    def scans(self, shard: int) -> int:
+        """Return the number of scans of a shard."""
+        return int(self._counts[shard, 0])
+
+    def digests(self, shard: int) -> tuple[str, str]:
+        """Return the sha256 of a shard's table of scans and of its table of regions."""
+        return self._digests[shard, 0].tobytes().hex(), self._digests[shard, 1].tobytes().hex()
+
+    def total(self, name: str) -> int:
+        """Return a count over all shards."""
+        return int(self._counts[:, COUNTS.index(name)].sum(dtype=np.int64))
+
+
 @dataclass
 class Audit:
     """What a look at the ledger and the files showed.
 
     Parameters
     ----------
-    done : set of int
-        Shards whose files are the ones that were committed.
+    lines : Lines
+        Of the shards whose files are the ones that were committed.
     damaged : dict of int to str
         Shards that have to be done again, with the reason.
-    entries : dict of int to Entry
     """
 
-    done: set[int] = field(default_factory=set)
+    lines: Lines
     damaged: dict[int, str] = field(default_factory=dict)
-    entries: dict[int, Entry] = field(default_factory=dict)
+
+    @property
+    def done(self) -> NDArray[np.bool_]:
+        """Whether each shard is done."""
+        return self.lines.known
 
     @property
     def scans(self) -> int:
         """Number of scans that are done."""
-        return sum(entry.scans for entry in self.entries.values())
+        return self.lines.total("scans")
 
 
 class Ledger:
@@ -63,13 +119,12 @@ class Ledger:
     Parameters
     ----------
     store : Store
-    run : str
-        Key of the run: its plan, configuration and fingerprint.
+    plan : Plan
     """
 
-    def __init__(self, store: Store, run: str) -> None:
+    def __init__(self, store: Store, plan: Plan) -> None:
         self._store = store
-        self._run = run
+        self._plan = plan
 
     def append(self, entry: Entry) -> None:
         """Add a line; it is on the disk when this returns."""
@@ -87,61 +142,57 @@ class Ledger:
         stream.seek(-1, os.SEEK_END)
         return bool(stream.read(1) == b"\n")
 
-    def read(self) -> dict[int, Entry]:
-        """Return the last entry of every shard of this run; torn lines count for nothing."""
-        found: dict[int, Entry] = {}
+    def read(self) -> Lines:
+        """Return the last line of every shard of this run; torn lines count for nothing."""
+        found = Lines(self._plan.shards)
         if not self._store.ledger.exists():
             return found
         with self._store.ledger.open("rb") as stream:
             for line in stream:
                 try:
                     entry = Entry(**json.loads(line))
+                    if 0 <= entry.shard < self._plan.shards and entry.run == self._plan.key_of(entry.shard):
+                        found.put(entry)
                 except (ValueError, TypeError):
                     continue
-                if entry.run == self._run:
-                    found[entry.shard] = entry
         return found
 
-    def audit(self, plan: Plan, progress: Callable[[int, int], None] | None = None) -> Audit:
+    def audit(self, progress: Callable[[int, int], None] | None = None) -> Audit:
         """Check every committed file against its sha256; take in shards that were committed without a line.
 
         A worker renames a shard's files, then the main process adds the line; a kill between the two leaves a complete shard
         that the footer identifies.
         """
-        audit = Audit()
-        lines = self.read()
-        for shard in range(plan.shards):
+        audit = Audit(self.read())
+        for shard in range(self._plan.shards):
             if progress is not None and shard % 256 == 0:
-                progress(shard, plan.shards)
-            if not self._store.part("scans", shard).exists():
-                if shard in lines:
-                    audit.damaged[shard] = "its files are gone"
-                continue
-            entry = lines.get(shard)
-            if entry is None:
-                entry = adopt(self._store, self._run, shard)
-                if entry is None:
-                    audit.damaged[shard] = "its files are of another run or damaged"
-                    continue
-                self.append(entry)
-            fault = self._fault(entry, plan)
-            if fault:
-                audit.damaged[shard] = fault
-            else:
-                audit.done.add(shard)
-                audit.entries[shard] = entry
+                progress(shard, self._plan.shards)
+            fault = self._fault(audit.lines, shard)
+            if fault is not None:
+                audit.lines.drop(shard)
+                if fault:
+                    audit.damaged[shard] = fault
         return audit
 
-    def _fault(self, entry: Entry, plan: Plan) -> str:
-        if entry.scans != plan.rows_of(entry.shard):
-            return f"it holds {entry.scans} scans where the plan has {plan.rows_of(entry.shard)}"
-        for table, expected in (("scans", entry.scans_sha256), ("regions", entry.regions_sha256)):
-            path = self._store.part(table, entry.shard)
+    def _fault(self, lines: Lines, shard: int) -> str | None:
+        """Return why a shard is not done: None where it is, nothing where it never was."""
+        if not self._store.part("scans", shard).exists():
+            return "its files are gone" if lines.known[shard] else ""
+        if not lines.known[shard]:
+            entry = adopt(self._store, self._plan.key_of(shard), shard)
+            if entry is None:
+                return "its files are of another run or damaged"
+            self.append(entry)
+            lines.put(entry)
+        if lines.scans(shard) != self._plan.rows_of(shard):
+            return f"it holds {lines.scans(shard)} scans where the plan has {self._plan.rows_of(shard)}"
+        for table, expected in zip(("scans", "regions"), lines.digests(shard), strict=True):
+            path = self._store.part(table, shard)
             if not path.exists():
                 return f"{path.name} of {table} is gone"
             if sha256_file(path) != expected:
                 return f"{path.name} of {table} was changed after it was written"
-        return ""
+        return None
 
 
 def adopt(store: Store, run: str, shard: int) -> Entry | None:

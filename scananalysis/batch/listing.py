@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import glob
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from scananalysis.core import ConfigurationError, FormatError, InputError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BATCH = 8192
+BATCH = 2048
 MANIFESTS = (".csv", ".parquet")
 _TEXTS = tuple(column.name for column in PLAN if column.type == "string")
 
@@ -90,26 +90,36 @@ class Papers:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._known: dict[str, frozenset[str]] = {}
+        self._known: dict[str, dict[str, os.DirEntry[str]]] = {}
 
     def of(self, relative: str) -> str | None:
         """Return the declaration of a scan, or None."""
+        found = self._entry(relative)
+        return None if found is None else found[0]
+
+    def seen(self, relative: str) -> tuple[str | None, int | None, int | None]:
+        """Return the declaration of a scan with its size and time of change, or None for each."""
+        found = self._entry(relative)
+        return (None, None, None) if found is None else (found[0], *_size(found[1]))
+
+    def _entry(self, relative: str) -> tuple[str, os.DirEntry[str]] | None:
         parent, _, name = relative.rpartition("/")
         stem = name.rpartition(".")[0] or name
         for place in dict.fromkeys((parent, "")):
-            if f"{stem}.json" in self._names(place):
-                return str(self.folder / place / f"{stem}.json")
+            entry = self._names(place).get(f"{stem}.json")
+            if entry is not None:
+                return str(self.folder / place / entry.name), entry
         return None
 
-    def _names(self, place: str) -> frozenset[str]:
+    def _names(self, place: str) -> dict[str, os.DirEntry[str]]:
         # A listing per folder, not a question per scan: on a network disk that is a thousand times cheaper.
         if place not in self._known:
             if len(self._known) > 2:
                 self._known = {"": self._known[""]} if "" in self._known else {}
             try:
-                self._known[place] = frozenset(entry.name for entry in os.scandir(self.folder / place))
+                self._known[place] = {entry.name: entry for entry in os.scandir(self.folder / place)}
             except (FileNotFoundError, NotADirectoryError):
-                self._known[place] = frozenset()
+                self._known[place] = {}
         return self._known[place]
 
 
@@ -162,7 +172,10 @@ def _batches(rows: Iterator[tuple[str, int, int]], papers: Papers | None) -> Ite
         columns["size"] = [size for _, size, _ in part]
         columns["mtime_ns"] = [changed for _, _, changed in part]
         if papers is not None:
-            columns["declaration"] = [papers.of(path) for path, _, _ in part]
+            seen = zip(*(papers.seen(path) for path, _, _ in part), strict=True)
+            columns |= dict(
+                zip(("declaration", "declaration_size", "declaration_mtime_ns"), map(list, seen), strict=True)
+            )
         return pa.RecordBatch.from_pydict(columns, schema=arrow(PLAN))
 
     collected: list[tuple[str, int, int]] = []
@@ -204,9 +217,9 @@ def _manifest(source: Path, papers: Papers | None) -> Iterator[pa.RecordBatch]:
         elif papers is not None:
             found["declaration"] = pa.array([papers.of(name) for name in path.to_pylist()], pa.string())
         if found["sha256"] is None or found["sha256"].null_count:
-            sizes = [_status(source.parent / name) for name in path.to_pylist()]
-            found["size"] = pa.array([size for size, _ in sizes], pa.int64())
-            found["mtime_ns"] = pa.array([changed for _, changed in sizes], pa.int64())
+            _add_status(found, "", [source.parent / name for name in path.to_pylist()])
+            if found.get("declaration") is not None:
+                _add_status(found, "declaration_", found["declaration"].to_pylist())
         schema = arrow(PLAN)
         arrays = [
             pa.nulls(len(path), field.type) if found.get(field.name) is None else found[field.name] for field in schema
@@ -265,9 +278,19 @@ def _absolute(names: pa.Array, folder: Path) -> pa.Array:
     return pc.if_else(pc.starts_with(names, "/"), names, joined)
 
 
-def _status(path: Path) -> tuple[int | None, int | None]:
+def _add_status(found: dict[str, Any], prefix: str, paths: Sequence[Path | str | None]) -> None:
+    import pyarrow as pa
+
+    sizes = [_status(path) for path in paths]
+    found[f"{prefix}size"] = pa.array([size for size, _ in sizes], pa.int64())
+    found[f"{prefix}mtime_ns"] = pa.array([changed for _, changed in sizes], pa.int64())
+
+
+def _status(path: Path | str | None) -> tuple[int | None, int | None]:
+    if path is None:
+        return None, None
     try:
-        status = path.stat()
+        status = Path(path).stat()
     except OSError:
         return None, None
     return status.st_size, status.st_mtime_ns

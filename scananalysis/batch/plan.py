@@ -1,25 +1,52 @@
-"""The plan of a run: every scan once, in shards that depend on nothing but the archive's listing."""
+"""The plan of a run: every scan once, in shards that depend on nothing but the archive's listing.
+
+A plan has parts. The first holds what the archive held when the run began; each resumption that finds new scans adds a part with shards of
+its own, so that no shard that is done ever changes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import bisect
+import functools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from scananalysis.batch.listing import Listing, refuse_empty
 from scananalysis.batch.schema import PLAN, arrow
+from scananalysis.batch.store import run_key
 from scananalysis.core import ConfigurationError, sha256_file
 from scananalysis.io.atomic import complete
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import pyarrow as pa
     from numpy.typing import NDArray
 
-_GROUP = 8192
+_GROUP = 2048
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a plan.
+
+    Parameters
+    ----------
+    path : Path
+        Its file.
+    scans : int
+    key : str
+        Key of the run for these scans: what was asked of which files, with which code and model.
+    """
+
+    path: Path
+    scans: int
+    key: str
 
 
 @dataclass(frozen=True)
@@ -28,55 +55,97 @@ class Plan:
 
     Parameters
     ----------
-    path : Path
-    scans : int
+    parts : tuple of Part
     shard_scans : int
-        Scans per shard; the last may hold fewer.
-    sha256 : str
-        Of the file.
+        Scans per shard; the last of each part may hold fewer.
     """
 
-    path: Path
-    scans: int
+    parts: tuple[Part, ...]
     shard_scans: int
-    sha256: str
+
+    @property
+    def scans(self) -> int:
+        """Number of scans."""
+        return sum(part.scans for part in self.parts)
+
+    @functools.cached_property
+    def _ends(self) -> list[int]:
+        """Number of shards up to and with each part."""
+        return list(accumulate(-(-part.scans // self.shard_scans) for part in self.parts))
 
     @property
     def shards(self) -> int:
         """Number of shards."""
-        return -(-self.scans // self.shard_scans)
+        return self._ends[-1] if self.parts else 0
+
+    def _place(self, shard: int) -> tuple[int, int]:
+        """Return the part of a shard, and the shard's number within it."""
+        part = bisect.bisect_right(self._ends, shard)
+        return part, shard - (self._ends[part - 1] if part else 0)
+
+    def shard_of(self, part: int, row: int) -> int:
+        """Return the shard of a row of a part."""
+        return (self._ends[part - 1] if part else 0) + row // self.shard_scans
 
     def rows_of(self, shard: int) -> int:
         """Return the number of scans of a shard."""
-        return min(self.shard_scans, self.scans - shard * self.shard_scans)
+        part, number = self._place(shard)
+        return min(self.shard_scans, self.parts[part].scans - number * self.shard_scans)
+
+    def key_of(self, shard: int) -> str:
+        """Return the key of the run for a shard's scans."""
+        return self.parts[self._place(shard)[0]].key
 
     def read(self, shards: Iterable[int]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
         """Yield (shard, its plan rows) for shards in rising order."""
         from pyarrow import parquet
 
-        with parquet.ParquetFile(self.path) as file:
-            per_group = group_rows(self.shard_scans) // self.shard_scans
-            loaded, table = -1, None
-            for shard in shards:
-                group = shard // per_group
-                if group != loaded or table is None:
-                    loaded, table = group, file.read_row_group(group)
-                start = (shard - group * per_group) * self.shard_scans
-                yield shard, table.slice(start, self.shard_scans).to_pylist()
+        per_group = group_rows(self.shard_scans) // self.shard_scans
+        loaded, table = (-1, -1), None
+        for shard in shards:
+            part, number = self._place(shard)
+            group = number // per_group
+            if (part, group) != loaded or table is None:
+                table = None
+                with parquet.ParquetFile(self.parts[part].path) as file:
+                    loaded, table = (part, group), file.read_row_group(group, use_threads=False)
+            yield shard, table.slice((number - group * per_group) * self.shard_scans, self.shard_scans).to_pylist()
+
+
+def plan_of(head: Mapping[str, Any], folder: Path) -> Plan:
+    """Return the plan that the head of a run speaks of."""
+    parts = tuple(
+        Part(folder / each["file"], each["scans"], run_key(head, each["key_sha256"])) for each in head["plans"]
+    )
+    return Plan(parts, head["definition"]["shard_scans"])
+
+
+def plan_head(file: str, written: Written) -> dict[str, Any]:
+    """Return what the head of a run says of a new part."""
+    return {"file": file, "scans": written.scans, "sha256": written.sha256, "key_sha256": written.sha256}
 
 
 def group_rows(shard_scans: int) -> int:
-    """Return the rows of a row group: whole shards, about 8,192 scans.
+    """Return the rows of a row group: whole shards, about 2,048 scans.
 
     Examples
     --------
     >>> group_rows(64), group_rows(100), group_rows(50_000)
-    (8192, 8100, 50000)
+    (2048, 2000, 50000)
     """
     return max(1, _GROUP // shard_scans) * shard_scans
 
 
-def write_plan(listing: Listing, path: Path, shard_scans: int, archive: str) -> Plan:
+class Written(NamedTuple):
+    """A file of plan rows: how many they are, and the file's sha256."""
+
+    scans: int
+    sha256: str
+
+
+def write_plan(
+    listing: Listing, path: Path, shard_scans: int, archive: str, progress: Callable[[int], None] | None = None
+) -> Written:
     """Write the plan of an archive; the same listing gives the same bytes.
 
     Raises
@@ -86,25 +155,35 @@ def write_plan(listing: Listing, path: Path, shard_scans: int, archive: str) -> 
     InputError
         The archive holds no scans.
     """
-    import pyarrow as pa
+    seen: list[NDArray[np.int64]] = []
+
+    def counted() -> Iterator[pa.RecordBatch]:
+        rows = 0
+        for batch in listing.batches():
+            if listing.source is not None:
+                seen.append(np.fromiter(map(hash, batch.column("path").to_pylist()), np.int64, len(batch)))
+            rows += len(batch)
+            if progress is not None:
+                progress(rows)
+            yield batch
+
+    with complete(path) as part:
+        written = write_rows(counted(), part, shard_scans)
+        refuse_empty(written.scans, archive)
+        _refuse_twice(seen, part, listing)
+    return written
+
+
+def write_rows(batches: Iterator[pa.RecordBatch], path: Path, shard_scans: int) -> Written:
+    """Write plan rows as row groups of whole shards."""
     from pyarrow import parquet
 
-    # The usual pool keeps what it once held, a hundred megabytes for a long manifest; the system's gives it back.
-    pa.set_memory_pool(pa.system_memory_pool())
     rows = 0
-    seen: list[NDArray[np.int64]] = []
-    with complete(path) as part:
-        with parquet.ParquetWriter(part, arrow(PLAN), compression="zstd", use_dictionary=_REPEATED) as writer:
-            for table in _grouped(listing.batches(), group_rows(shard_scans)):
-                writer.write_table(table, row_group_size=len(table))
-                rows += len(table)
-                if listing.source is not None:
-                    seen.append(np.fromiter(map(hash, table.column("path").to_pylist()), np.int64, len(table)))
-        refuse_empty(rows, archive)
-        _refuse_twice(seen, part, listing)
-        digest = sha256_file(part)
-    pa.default_memory_pool().release_unused()
-    return Plan(path, rows, shard_scans, digest)
+    with parquet.ParquetWriter(path, arrow(PLAN), compression="zstd", use_dictionary=_REPEATED) as writer:
+        for table in _grouped(batches, group_rows(shard_scans)):
+            writer.write_table(table, row_group_size=len(table))
+            rows += len(table)
+    return Written(rows, sha256_file(path))
 
 
 _REPEATED = ["scanner", "layout", "format", "consignor", "route"]

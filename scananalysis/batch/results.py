@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scananalysis.batch.ledger import Ledger
-from scananalysis.batch.plan import Plan
+from scananalysis.batch.ledger import COUNTS, Ledger
+from scananalysis.batch.plan import Plan, plan_of
 from scananalysis.batch.schema import SCANS, TABLES, Column, arrow
-from scananalysis.batch.store import Store, run_key
+from scananalysis.batch.store import Store
 from scananalysis.core import ConfigurationError, FormatError
 
 if TYPE_CHECKING:
@@ -47,18 +48,17 @@ class Results:
     @property
     def plan(self) -> Plan:
         """The plan."""
-        head = self.head
-        return Plan(self.store.plan, head["scans"], head["definition"]["shard_scans"], head["plan_sha256"])
+        return plan_of(self.head, self.store.folder)
 
     @property
     def key(self) -> str:
-        """Key of the run."""
-        return run_key(self.head, self.head["plan_sha256"])
+        """Key of the run, for what the archive held when it began."""
+        return self.plan.parts[0].key
 
     @property
     def ledger(self) -> Ledger:
         """The ledger."""
-        return Ledger(self.store, self.key)
+        return Ledger(self.store, self.plan)
 
     def table(self, table: str = "scans", columns: Sequence[str] | None = None) -> pa.Table:
         """Read a table of the results, in the order of the plan.
@@ -138,6 +138,8 @@ class Status:
         Scans that are done and not committed yet.
     failures : list of dict
         ``path``, ``status``, ``error_kind``, ``reason`` of scans that failed.
+    absent : list of str
+        Scans that have left the archive since they were planned; their rows stay.
     """
 
     scans: int
@@ -150,6 +152,7 @@ class Status:
     under_way: int
     damaged: dict[int, str] = field(default_factory=dict)
     failures: list[dict[str, Any]] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
@@ -159,32 +162,40 @@ class Status:
 
 def status(results: Results, *, verify: bool = False) -> Status:
     """Return how far a run is, from the ledger; with ``verify`` every file is checked against its sha256."""
-    plan = results.plan
-    damaged: dict[int, str] = {}
+    plan, damaged = results.plan, {}
     if verify:
-        audit = results.ledger.audit(plan)
-        entries, damaged = audit.entries, audit.damaged
+        audit = results.ledger.audit()
+        lines, damaged = audit.lines, audit.damaged
     else:
-        entries = results.ledger.read()
+        lines = results.ledger.read()
+    done, errors, quarantined, alarms = map(lines.total, COUNTS)
     under_way = sum(1 for _ in _journalled(results.store))
     failures: list[dict[str, Any]] = []
-    if any(entry.errors + entry.quarantined for entry in entries.values()):
+    if errors + quarantined:
         import pyarrow.compute as pc
 
         table = results.table(columns=("path", "status", "error_kind", "reason"))
         failures = table.filter(pc.not_equal(table["status"], "done")).to_pylist()
     return Status(
         scans=plan.scans,
-        done=sum(entry.scans for entry in entries.values()),
-        errors=sum(entry.errors for entry in entries.values()),
-        quarantined=sum(entry.quarantined for entry in entries.values()),
-        alarms=sum(entry.alarms for entry in entries.values()),
+        done=done,
+        errors=errors,
+        quarantined=quarantined,
+        alarms=alarms,
         shards=plan.shards,
-        committed=len(entries),
+        committed=int(lines.known.sum()),
         under_way=under_way,
         damaged=damaged,
         failures=failures,
+        absent=_absent(results.store),
     )
+
+
+def _absent(store: Store) -> list[str]:
+    try:
+        return list(json.loads(store.absent.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return []
 
 
 def _journalled(store: Store) -> Iterator[bytes]:

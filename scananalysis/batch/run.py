@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from scananalysis._version import __version__
 from scananalysis.batch import listing
 from scananalysis.batch.definition import RunDefinition
 from scananalysis.batch.engine import Engine, Rate, Stopped, Watch, stop_on_signals
 from scananalysis.batch.fingerprint import fingerprint
-from scananalysis.batch.ledger import Audit, Ledger
+from scananalysis.batch.growth import Growth
+from scananalysis.batch.ledger import COUNTS, Audit, Ledger
 from scananalysis.batch.log import Log
-from scananalysis.batch.plan import Plan, write_plan
+from scananalysis.batch.plan import Plan, plan_of
+from scananalysis.batch.planner import planned
 from scananalysis.batch.schema import TABLES
 from scananalysis.batch.shard import close_sandboxes
-from scananalysis.batch.store import FORMAT, FORMAT_VERSION, Store, on_disk, run_key
+from scananalysis.batch.store import FORMAT, FORMAT_VERSION, Store, on_disk
 from scananalysis.core import ConfigurationError
+from scananalysis.io.atomic import complete
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,8 @@ class Outcome:
         Scans of shards that were proved to be done already.
     repaired : dict of int to str
         Shards that were done again, with the reason.
+    growth : Growth
+        What is different in the archive since it was planned; new and changed scans were done now.
     """
 
     folder: Path
@@ -51,6 +61,7 @@ class Outcome:
     fresh: int
     skipped: int
     repaired: dict[int, str]
+    growth: Growth = field(default_factory=Growth)
 
 
 Say = Callable[[str, float], None]
@@ -109,22 +120,24 @@ def run(  # noqa: PLR0913 - the command line names each of them
     say = progress or _silent
     store = Store(Path(output).absolute())
     _make(store)
-    with store.locked(), on_disk(store.folder), stop_on_signals() as stop:
+    with store.locked(), on_disk(store.folder), _lean(), stop_on_signals() as stop:
         say("planning", 0.0)
         papers = None if declarations is None else Path(declarations)
         found = listing.find(archive, chosen.archive.patterns, papers)
         here = fingerprint(chosen.model)
         head = _head(found, chosen, here, inspector, papers=papers is not None or found.source is not None)
-        plan = _planned(store, found, head, archive, resume=resume)
-        key = run_key(head, plan.sha256)
-        ledger, log = Ledger(store, key), Log(store.log)
-        audit = ledger.audit(plan, lambda done, total: say("checking what is done", done / total))
-        todo = [shard for shard in range(plan.shards) if shard not in audit.done]
+        head, growth = _planned(store, head, _request(archive, papers, chosen, store, resume=resume), say, stop)
+        plan = plan_of(head, store.folder)
+        ledger, log = Ledger(store, plan), Log(store.log)
+        if growth:
+            log.event("archive changed", added=growth.added, changed=growth.changed, removed=growth.removed)
+        audit = ledger.audit(lambda done, total: say("checking what is done", done / total))
         watch = _watch(plan, audit)
-        if todo:
+        key = plan.parts[0].key
+        if not audit.done.all():
             store.stop.unlink(missing_ok=True)
             log.event("begin", scans=plan.scans, shards=plan.shards, done=audit.scans, damaged=audit.damaged, key=key)
-            order = _order(store, head, chosen, here, key)
+            order = _order(store, head, chosen, here)
             count = workers or os.cpu_count() or 1
             if stop.is_set():
                 raise Stopped("stopped on request before any work began; run the same command again.")
@@ -132,17 +145,31 @@ def run(  # noqa: PLR0913 - the command line names each of them
             with cluster(scheduler, count) as client:
                 threads = check_workers(client, here, chosen.model)
                 engine = Engine(client, store, plan, ledger, log, order)
-                engine.run(iter(todo), threads or count, watch, lambda rate: _told(rate, say), stop)
+                todo = map(int, np.flatnonzero(~audit.done))
+                engine.run(todo, threads or count, watch, lambda rate: _told(rate, say), stop)
                 with contextlib.suppress(
                     OSError
                 ):  # every shard is committed; a scheduler that is gone now does not matter
                     client.run(close_sandboxes, on_error="ignore")
             log.event("end", errors=watch.errors, quarantined=watch.quarantined, alarms=watch.alarms)
-        _tidy(store)
+        _tidy(store, head)
     return Outcome(
         store.folder, key, watch.total, watch.errors, watch.quarantined, watch.alarms, watch.done - watch.before,
-        watch.before, audit.damaged,
+        watch.before, audit.damaged, growth,
     )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _lean() -> Iterator[None]:
+    """Take memory for Parquet from the system, which gets it back; the usual pool keeps what it once held."""
+    import pyarrow as pa
+
+    before = pa.default_memory_pool()
+    pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(before)
 
 
 def _silent(_what: str, _share: float) -> None:
@@ -157,7 +184,7 @@ def _make(store: Store) -> None:
     folder = store.folder
     if folder.exists() and not folder.is_dir():
         raise ConfigurationError("is a file", source=folder, expected="a folder to write into")
-    if folder.is_dir() and not store.run.exists() and any(p.name not in _OWN for p in folder.iterdir()):
+    if folder.is_dir() and not store.run.exists() and any(_OWN.fullmatch(p.name) is None for p in folder.iterdir()):
         raise ConfigurationError(
             "holds other files",
             source=folder,
@@ -167,7 +194,7 @@ def _make(store: Store) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
-_OWN = frozenset({".lock", "plan.parquet", "log.jsonl"})
+_OWN = re.compile(r"\.lock|log\.jsonl|\.?plan-.*")
 """What a run may have left that was killed before it wrote its head."""
 
 
@@ -188,37 +215,44 @@ def _head(
     }
 
 
-def _planned(store: Store, found: listing.Listing, head: dict[str, Any], archive: str, *, resume: bool) -> Plan:
-    """Return the plan: a new one, or the one of the run that is there, if it is still the same."""
-    shard_scans = head["definition"]["shard_scans"]
-    if not store.run.exists():
-        plan = write_plan(found, store.plan, shard_scans, archive)
-        store.write_run(head | {"plan_sha256": plan.sha256, "scans": plan.scans})
-        return plan
-    before = store.read_run()
-    _refuse_other(before, head, store)
-    again = store.plan.with_name(".plan-again.parquet")
-    try:
-        plan = write_plan(found, again, shard_scans, archive)
-        if plan.sha256 != before["plan_sha256"]:
+def _request(
+    archive: str, papers: Path | None, definition: RunDefinition, store: Store, *, resume: bool
+) -> dict[str, Any]:
+    return {
+        "archive": archive,
+        "patterns": definition.archive.patterns,
+        "declarations": None if papers is None else str(papers),
+        "output": str(store.folder),
+        "shard_scans": definition.shard_scans,
+        "resume": resume,
+    }
+
+
+def _planned(
+    store: Store, head: dict[str, Any], request: dict[str, Any], say: Say, stop: threading.Event
+) -> tuple[dict[str, Any], Growth]:
+    """Return the head of the run with its plan: a new one, or the one that is there with what the archive has gained."""
+    before = store.read_run() if store.run.exists() else None
+    if before is not None:
+        _refuse_other(before, head, store)
+        if not request["resume"] and not _complete(store, plan_of(before, store.folder)):
             raise ConfigurationError(
-                f"the archive has changed since this run began ({before['scans']:,} scans then, {plan.scans:,} now)",
-                source=archive,
-                expected="the same files with the same sizes and times",
-                remedy="name another output folder",
+                "a run was begun here and is not complete",
+                source=store.folder,
+                expected="an empty folder, or --resume",
+                remedy="add --resume to go on, or name another folder",
             )
-        again.replace(store.plan)
-    finally:
-        again.unlink(missing_ok=True)
-    plan = Plan(store.plan, plan.scans, shard_scans, plan.sha256)
-    if not resume and not _complete(store, plan):
-        raise ConfigurationError(
-            "a run was begun here and is not complete",
-            source=store.folder,
-            expected="an empty folder, or --resume",
-            remedy="add --resume to go on, or name another folder",
-        )
-    return plan
+    found = planned(request | {"head": before}, say, stop)
+    now = head | {"plans": found.plans, "listing_sha256": found.listing_sha256}
+    if before is None or found.listing_sha256 != before["listing_sha256"]:
+        if found.growth.removed:
+            with complete(store.absent) as part:
+                part.write_text(json.dumps(found.growth.removed, indent=1) + "\n", encoding="utf-8")
+        else:
+            store.absent.unlink(missing_ok=True)
+        # The head comes last: what it names is there.
+        store.write_run((before or head) | {name: now[name] for name in ("plans", "listing_sha256", "manifest")})
+    return now, found.growth
 
 
 def _complete(store: Store, plan: Plan) -> bool:
@@ -243,18 +277,12 @@ def _refuse_other(before: dict[str, Any], head: dict[str, Any], store: Store) ->
 
 
 def _watch(plan: Plan, audit: Audit) -> Watch:
-    watch = Watch(plan.scans)
-    for entry in audit.entries.values():
-        watch.add(entry)
-    watch.before = watch.done
-    return watch
+    done, errors, quarantined, alarms = map(audit.lines.total, COUNTS)
+    return Watch(plan.scans, done, done, errors, quarantined, alarms)
 
 
-def _order(
-    store: Store, head: dict[str, Any], definition: RunDefinition, here: dict[str, str], key: str
-) -> dict[str, Any]:
+def _order(store: Store, head: dict[str, Any], definition: RunDefinition, here: dict[str, str]) -> dict[str, Any]:
     return {
-        "run": key,
         "output": str(store.folder),
         "fingerprint": here,
         "keys": {"model_sha256": here["model"], "configuration_sha256": definition.sha256},
@@ -271,7 +299,7 @@ def _order(
     }
 
 
-def _tidy(store: Store) -> None:
+def _tidy(store: Store, head: dict[str, Any]) -> None:
     """Take away what only a run that goes on needs."""
     import shutil
 
@@ -281,5 +309,8 @@ def _tidy(store: Store) -> None:
         shutil.rmtree(left, ignore_errors=True)
     for table in TABLES:
         for left in store.folder.glob(f"{table}/*/.*.part"):
+            left.unlink(missing_ok=True)
+    for left in {*store.folder.glob("plan-*.parquet"), *store.folder.glob(".plan-*")}:
+        if left.name not in {each["file"] for each in head["plans"]}:
             left.unlink(missing_ok=True)
     store.stop.unlink(missing_ok=True)

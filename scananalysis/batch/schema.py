@@ -36,6 +36,8 @@ def _columns(text: str) -> tuple[Column, ...]:
 PLAN = _columns("""
 path        | string | | Scan file, relative to the archive, with slashes
 declaration | string | | Declaration file, absolute; null: none
+declaration_size     | int64 | byte | Its size when the plan was made; null where the manifest gives the scan's sha256
+declaration_mtime_ns | int64 | ns | Its time of change when the plan was made; null where the manifest gives the scan's sha256
 size        | int64  | byte | Size when the plan was made; null where the manifest gives the sha256
 mtime_ns    | int64  | ns | Time of change when the plan was made; null where the manifest gives the sha256
 sha256      | string | | Of the scan file, from the manifest; null: found by the worker
@@ -149,7 +151,7 @@ def markdown() -> str:
     titles = {
         "scans": "scans/: one row per scan",
         "regions": "regions/: one row per suspect region",
-        "plan": "plan.parquet",
+        "plan": "plan-*.parquet: one row per scan",
     }
     lines = [
         f"# Results of `scananalysis batch`, version {RESULTS_VERSION}",

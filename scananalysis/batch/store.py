@@ -17,7 +17,8 @@ from scananalysis.io.atomic import complete
 FORMAT = "scananalysis-batch"
 FORMAT_VERSION = 1
 HEAD = (
-    "archive", "manifest", "declarations", "inspector", "definition", "configuration_sha256", "fingerprint", "plan_sha256", "scans",
+    "archive", "manifest", "declarations", "inspector", "definition", "configuration_sha256", "fingerprint", "plans",
+    "listing_sha256",
 )  # fmt: skip
 """What ``run.json`` must hold."""
 
@@ -107,9 +108,9 @@ class Store:
         return self.folder / "run.json"
 
     @property
-    def plan(self) -> Path:
-        """One row per scan."""
-        return self.folder / "plan.parquet"
+    def absent(self) -> Path:
+        """Scans that were planned and have left the archive since."""
+        return self.folder / "absent.json"
 
     @property
     def ledger(self) -> Path:

@@ -129,6 +129,6 @@ def _run(results: Results) -> list[tuple[str, str]]:
         ("model", head["definition"]["model"] or "shipped"),
         ("run", results.key),
         ("configuration sha256", head["configuration_sha256"]),
-        ("plan sha256", head["plan_sha256"]),
+        *(("plan sha256", each["sha256"]) for each in head["plans"]),
         *((name, value) for name, value in head["fingerprint"].items()),
     ]

@@ -70,7 +70,8 @@ def run(
 ) -> None:
     """Re-analyse an archive. Every scan ends as exactly one row: a result, an error with its reason, or quarantined.
 
-    The same command with --resume goes on after any interruption; the results are the same bytes.
+    The same command with --resume goes on after any interruption; the results are the same bytes. It also takes in scans that are new in
+    the archive, does changed ones again, and names those that are gone.
     """
     output = start(as_json=as_json, quiet=quiet, debug=debug, definitions=definitions)
     from scananalysis.batch import read_definition
@@ -105,8 +106,13 @@ def _show(outcome: Outcome, output: Output) -> None:
             "inspected": outcome.fresh,
             "skipped": outcome.skipped,
             "repaired": {str(shard): reason for shard, reason in outcome.repaired.items()},
+            "added": outcome.growth.added,
+            "changed": list(outcome.growth.changed),
+            "removed": list(outcome.growth.removed),
         }
     )
+    if outcome.growth:
+        output.text(f"The archive has changed since it was planned: {outcome.growth.words()}.")
     if outcome.fresh == 0:
         output.text(f"Nothing to do: all {outcome.scans:,} scans are done, and their files are what was written.")
     else:
@@ -150,6 +156,11 @@ def status(
     if found.under_way:
         output.text(f"  {found.under_way:,} more are done and not committed yet")
     output.text(f"  {found.alarms:,} alarms, {found.errors:,} refused, {found.quarantined:,} quarantined")
+    if found.absent:
+        more = ", …" if len(found.absent) > 5 else ""
+        output.text(
+            f"  {len(found.absent):,} have left the archive, their rows stay: {', '.join(found.absent[:5])}{more}"
+        )
     if verify and not found.damaged:
         output.text("  Every committed file is what was written.")
     for shard, reason in found.damaged.items():

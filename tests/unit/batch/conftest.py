@@ -9,10 +9,10 @@ import pytest
 from scananalysis.batch.definition import RunDefinition
 from scananalysis.batch.ledger import Ledger
 from scananalysis.batch.listing import find
-from scananalysis.batch.plan import write_plan
+from scananalysis.batch.plan import plan_head, plan_of, write_plan
 from scananalysis.batch.results import Results
 from scananalysis.batch.shard import commit
-from scananalysis.batch.store import FORMAT, FORMAT_VERSION, Store, run_key
+from scananalysis.batch.store import FORMAT, FORMAT_VERSION, Store
 
 Row = dict[str, Any]
 MakeRun = Callable[..., Results]
@@ -75,7 +75,8 @@ def make_run(tmp_path: Path) -> MakeRun:
         chosen = definition or RunDefinition(shard_scans=4)
         store = Store(tmp_path / name)
         store.folder.mkdir()
-        plan = write_plan(find(str(archive), chosen.archive.patterns, None), store.plan, chosen.shard_scans, "archive")
+        listed = find(str(archive), chosen.archive.patterns, None)
+        written = write_plan(listed, store.folder / "plan-0000.parquet", chosen.shard_scans, "archive")
         head = {
             "format": FORMAT,
             "version": FORMAT_VERSION,
@@ -87,13 +88,13 @@ def make_run(tmp_path: Path) -> MakeRun:
             "definition": chosen.model_dump(mode="json"),
             "configuration_sha256": chosen.sha256,
             "fingerprint": {"package version": "0", "model": model},
-            "plan_sha256": plan.sha256,
-            "scans": plan.scans,
+            "plans": [plan_head("plan-0000.parquet", written)],
+            "listing_sha256": written.sha256,
         }
         store.write_run(head)
-        key = run_key(head, plan.sha256)
-        order = {"run": key, "keys": {"model_sha256": model, "configuration_sha256": chosen.sha256}}
-        ledger = Ledger(store, key)
+        plan = plan_of(head, store.folder)
+        order = {"run": plan.parts[0].key, "keys": {"model_sha256": model, "configuration_sha256": chosen.sha256}}
+        ledger = Ledger(store, plan)
         for shard in range(plan.shards if count is None else count):
             part = rows[shard * chosen.shard_scans : (shard + 1) * chosen.shard_scans]
             ledger.append(commit(store, order, shard, part))

@@ -7,7 +7,7 @@ from pyarrow import csv, parquet
 
 from scananalysis.batch.definition import RunDefinition
 from scananalysis.batch.listing import BATCH, find
-from scananalysis.batch.plan import group_rows, write_plan
+from scananalysis.batch.plan import Part, Plan, group_rows, write_plan
 from scananalysis.core import ConfigurationError, FormatError, InputError
 
 PATTERNS = RunDefinition().archive.patterns
@@ -56,6 +56,11 @@ def test_declarations_stand_beside_or_flat(archive: Path, tmp_path: Path) -> Non
     assert found["b/2.h5"] == str(papers / "b" / "2.json")
     assert found["b/10.h5"] == str(papers / "10.json")
     assert found["a.H5"] is None
+    (papers / "10.json").write_text("{}")
+    os.utime(papers / "10.json", ns=(5, 7))
+    again = {row["path"]: row for row in rows(archive, papers)}
+    assert (again["b/10.h5"]["declaration_size"], again["b/10.h5"]["declaration_mtime_ns"]) == (2, 7)
+    assert again["a.H5"]["declaration_size"] is None
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -110,28 +115,46 @@ def test_names_that_are_not_utf8_are_refused(archive: Path) -> None:
         rows(archive)
 
 
+def plan(path: Path, scans: int, shard_scans: int) -> Plan:
+    return Plan((Part(path, scans, "key"),), shard_scans)
+
+
 def test_plans(tmp_path: Path, archive: Path) -> None:
     listing = find(str(archive), PATTERNS, None)
-    plan = write_plan(listing, tmp_path / "plan.parquet", 3, "archive")
-    assert (plan.scans, plan.shards, plan.rows_of(0), plan.rows_of(1)) == (4, 2, 3, 1)
-    assert [[row["path"] for row in part] for _, part in plan.read([0, 1])] == [
+    written = write_plan(listing, tmp_path / "plan.parquet", 3, "archive")
+    made = plan(tmp_path / "plan.parquet", written.scans, 3)
+    assert (made.scans, made.shards, made.rows_of(0), made.rows_of(1)) == (4, 2, 3, 1)
+    assert [[row["path"] for row in part] for _, part in made.read([0, 1])] == [
         ["a.H5", "b/10.h5", "b/2.h5"],
         ["b/x/1.dcm"],
     ]
-    assert write_plan(listing, tmp_path / "again.parquet", 3, "archive").sha256 == plan.sha256
+    assert write_plan(listing, tmp_path / "again.parquet", 3, "archive") == written
     os.utime(archive / "a.H5", ns=(1, 1))
-    assert write_plan(listing, tmp_path / "again.parquet", 3, "archive").sha256 != plan.sha256
+    assert write_plan(listing, tmp_path / "again.parquet", 3, "archive").sha256 != written.sha256
+
+
+def test_a_plan_of_several_parts(tmp_path: Path, archive: Path) -> None:
+    listing = find(str(archive), PATTERNS, None)
+    write_plan(listing, tmp_path / "plan.parquet", 3, "archive")
+    parts = tuple(Part(tmp_path / "plan.parquet", 4, key) for key in ("one", "other"))
+    both = Plan(parts, 3)
+    assert (both.scans, both.shards) == (8, 4)
+    assert [both.rows_of(shard) for shard in range(4)] == [3, 1, 3, 1]
+    assert [both.key_of(shard) for shard in range(4)] == ["one", "one", "other", "other"]
+    assert [both.shard_of(1, row) for row in range(4)] == [2, 2, 2, 3]
+    assert [(shard, len(rows)) for shard, rows in both.read([0, 1, 3])] == [(0, 3), (1, 1), (3, 1)]
 
 
 def test_a_plan_of_several_groups_gives_every_scan_once(tmp_path: Path) -> None:
     names = [f"{number:06d}.h5" for number in range(3 * BATCH + 17)]
     table = pa.table({"scan": names, "sha256": ["ab" * 32] * len(names)})
     parquet.write_table(table, tmp_path / "m.parquet")
-    plan = write_plan(find(str(tmp_path / "m.parquet"), PATTERNS, None), tmp_path / "plan.parquet", 100, "m")
-    assert group_rows(100) == 8100
-    assert parquet.ParquetFile(plan.path).num_row_groups == 4
-    assert [row["path"] for _, part in plan.read(range(plan.shards)) for row in part] == names
-    assert [part[0]["path"] for _, part in plan.read([81, 200])] == [names[8100], names[20000]]
+    write_plan(find(str(tmp_path / "m.parquet"), PATTERNS, None), tmp_path / "plan.parquet", 100, "m")
+    made = plan(tmp_path / "plan.parquet", len(names), 100)
+    assert group_rows(100) == 2000
+    assert parquet.ParquetFile(tmp_path / "plan.parquet").num_row_groups == 4
+    assert [row["path"] for _, part in made.read(range(made.shards)) for row in part] == names
+    assert [part[0]["path"] for _, part in made.read([20, 50])] == [names[2000], names[5000]]
 
 
 def test_a_scan_named_twice_and_an_empty_archive_are_refused(tmp_path: Path) -> None:
