@@ -35,6 +35,8 @@ Float32 = NDArray[np.float32]
 Counts = NDArray[np.unsignedinteger[Any]]
 
 BLOCK_LINES = 128
+CONTEXT = 2
+"""Lines on either side that a line depends on: bad elements are filled with regard to the next line, and so is what is resampled."""
 
 _SATURATED = np.uint32(Quality.SATURATED.value)
 _CLIPPED = np.uint32(Quality.CLIPPED_AIR.value)
@@ -106,6 +108,11 @@ class ChannelPlan:
     scatter: Scatter | None = None
     uncertain: Mapping[str, float] = field(default_factory=dict)
     taps: Taps | None = None
+
+    @property
+    def lookahead(self) -> int:
+        """Lines after a line that must be known before it is done, where it is not made of columns of equal travel."""
+        return int(self.shift > 0) + int(self.repair.bad.size > 0)
 
     @property
     def noise_area(self) -> float:
@@ -252,7 +259,7 @@ def run_block(
     lines : Lines
         The block with its neighbours.
     where : slice or Taps
-        The block itself, with a neighbour ahead of it and behind it except at an end of the scan; or the lines that make up its
+        The block itself, with `CONTEXT` lines ahead of it and behind it except at an end of the scan; or the lines that make up its
         columns.
     limits : Logarithm
     out : Planes
@@ -340,7 +347,7 @@ def run_channel(
 ) -> Float32 | None:
     """Take lines of a channel from counts to attenuation, block by block.
 
-    Returns the state of the afterglow before the last line of ``part``, where a stream goes on.
+    Returns the state of the afterglow `CONTEXT` lines before the end of ``part``, where a stream goes on.
 
     Parameters
     ----------
@@ -354,8 +361,8 @@ def run_channel(
         Lines to work on, all by default; the others are their neighbours, and the first and last line of ``lines`` are the
         ends of the scan where they belong to ``part``.
     state : ndarray of float32, (component, element), optional
-        Of the afterglow before the line ahead of ``part`` (its first line where there is none ahead); that of the open beam by
-        default.
+        Of the afterglow before the first of the `CONTEXT` lines ahead of ``part``, or the first line there is; that of the open beam
+        by default.
     """
     total = len(lines.counts)
     first, last, _ = (part or slice(None)).indices(total)
@@ -364,13 +371,19 @@ def run_channel(
         stop = min(start + block_lines, last)
         planes = out[start - first : stop - first]
         if plan.taps is None:
-            before, after = min(start, 1), min(total - stop, 1)
+            before, after = min(start, CONTEXT), min(total - stop, CONTEXT)
             block, where = lines[start - before : stop + after], slice(before, before + stop - start)
-            # The next block starts one line back.
-            state = run_block(plan, block, where, limits, planes, state, where.stop - 1)
+            # The next block starts with its own neighbours.
+            state = run_block(plan, block, where, limits, planes, state, stop - min(stop, CONTEXT) - (start - before))
             continue
-        low, high = plan.taps.window(slice(start, stop))
-        after = plan.taps.window(slice(stop, stop + 1))[0] if stop < total else high
+        low, high = _window(plan.taps, slice(start, stop), len(lines.counts))
+        after = _window(plan.taps, slice(stop, stop + 1), len(lines.counts))[0] if stop < total else high
         taps = plan.taps.part(slice(start, stop), low)
         state = run_block(plan, lines[low:high], taps, limits, planes, state, after - low)
     return state
+
+
+def _window(taps: Taps, columns: slice, lines: int) -> tuple[int, int]:
+    """Return the lines that columns are made of, with the neighbours that bad elements on them are filled by."""
+    low, high = taps.window(columns)
+    return max(low - 1, 0), min(high + 1, lines)

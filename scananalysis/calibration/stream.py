@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scananalysis.calibration import pulse as pulses
-from scananalysis.calibration.blocks import BLOCK_LINES
+from scananalysis.calibration.blocks import BLOCK_LINES, CONTEXT
 from scananalysis.calibration.corrections import Corrections
 from scananalysis.calibration.plan import plans_of
 from scananalysis.calibration.recipe import Recipe
@@ -27,8 +27,8 @@ class Stream:
     """Calibration of a scan that is still being taken.
 
     Only causal steps can run: the pulse must come from the monitor, since the open beam is looked for in the whole image. A result
-    lags one line behind where energies are registered (by the scanner's timing), else none. May be fed from several threads; lines
-    count in the order of the calls.
+    lags one line behind where energies are registered (by the scanner's timing), and one where the array has bad elements. May be
+    fed from several threads; lines count in the order of the calls.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class Stream:
             )
         lag = 0.5 if found.pulse.interlaced and len(found.channels) == 2 else 0.0
         self._plans = plans_of(used, found, lag, self._recipe)
-        self._lookahead = int(any(plan.shift > 0 for plan in self._plans))
+        self._lookahead = max(plan.lookahead for plan in self._plans)
         self._lock = threading.Lock()
         shape = (len(self._plans), 0)
         self._counts: NDArray[np.unsignedinteger[Any]] = np.zeros((*shape, found.elements), np.uint16)
@@ -215,10 +215,11 @@ class Stream:
             provenance=record,
         )
         self._done += stop - first
-        # One line stays as the neighbour of the next.
-        keep = slice(stop - 1, None)
+        # Some lines stay as the neighbours of the next.
+        self._context = min(stop, CONTEXT)
+        keep = slice(stop - self._context, None)
         self._counts, self._monitor = self._counts[:, keep].copy(), self._monitor[:, keep].copy()
-        self._repeats, self._context = self._repeats[:, keep].copy(), 1
+        self._repeats = self._repeats[:, keep].copy()
         return result
 
     def _pulses(self) -> pulses.Pulses:

@@ -19,12 +19,15 @@ def scan_of(lines, seed):
     counts[:, lines // 3] = counts[:, max(lines // 3 - 1, 0)]
     monitor = rng.normal(1, 0.02, (2, lines)).astype(np.float32)
     monitor[0, lines // 2] = 0
+    air = rng.normal(50_000, 110, shape).round().astype(np.uint16)
+    # Bad elements are filled with regard to the lines before and after.
+    air[:, :, rng.integers(0, 9) :: 9] = 900
     return RawScan(
         counts,
         scanner="cargo-6-4mv",
         binning=(16, 16),
         dark=rng.normal(900, 3, shape).round().astype(np.uint16),
-        air=rng.normal(50_000, 110, shape).round().astype(np.uint16),
+        air=air,
         monitor=monitor,
         air_monitor=rng.normal(1, 0.02, (2, 16)).astype(np.float32),
     )

@@ -104,6 +104,79 @@ def test_interpolation_is_exact_on_a_slope_and_never_more_certain():
     assert has(repair.flags[[0, 4]], Quality.INTERPOLATED).all()
 
 
+def edge(rng, slope, blur=0.35):
+    """Transmission on both sides of an edge that runs slantwise, its noise, and what is true."""
+    line, element = np.mgrid[0:40, 0:9]
+    # How far a pixel lies behind the edge, with the scanner's own blur.
+    depth = (line - 20 - slope * (element - 4) - rng.uniform(-0.5, 0.5)) / np.hypot(1, slope)
+    truth = 0.2 + 0.6 / (1 + np.exp(-depth / blur))
+    variance = (1e-4 * truth).astype(np.float32)
+    return truth, (truth + rng.normal(0, np.sqrt(variance))).astype(np.float32), variance
+
+
+def at_the_edge(slope, *, plain):
+    flags = np.zeros(9, np.uint32)
+    flags[4] = Quality.DEAD.value
+    repair = plan_repair(flags)
+    rng = np.random.default_rng(7)
+    off, stated = [], []
+    for _ in range(400):
+        truth, transmission, variance = edge(rng, slope)
+        if plain:
+            for line in range(len(truth)):
+                interpolate(repair, transmission[line : line + 1], variance[line : line + 1])
+        else:
+            interpolate(repair, transmission, variance)
+        # What an error along the edge costs: lines where the neighbours differ.
+        near = np.abs(truth[:, 3] - truth[:, 5]) > 0.1
+        off.extend((transmission[:, 4] - truth[:, 4])[near])
+        stated.extend(np.sqrt(variance[:, 4])[near])
+    return np.array(off), np.array(stated)
+
+
+@pytest.mark.parametrize("slope", [1.0, -1.0])
+def test_interpolation_keeps_an_edge_that_runs_slantwise(slope):
+    kept, stated = at_the_edge(slope, plain=False)
+    blurred, _ = at_the_edge(slope, plain=True)
+    assert np.sqrt(np.mean(kept**2)) < 0.5 * np.sqrt(np.mean(blurred**2))
+    assert abs(kept.mean()) < 0.01
+    # Larger than the noise of a measured pixel there, and never too small.
+    assert (stated > 0.01 * np.sqrt(0.2)).all()
+    assert np.sqrt(np.mean((kept / stated) ** 2)) < 1.0
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.4, 2.0, 6.0])
+def test_other_edges_are_no_worse_than_on_their_own_line_and_the_error_is_stated(slope):
+    kept, stated = at_the_edge(slope, plain=False)
+    blurred, _ = at_the_edge(slope, plain=True)
+    assert np.sqrt(np.mean(kept**2)) <= 1.02 * np.sqrt(np.mean(blurred**2)) if blurred.size else kept.size == 0
+    if kept.size:
+        assert np.sqrt(np.mean((kept / stated) ** 2)) < 1.1
+
+
+def test_a_small_thing_beside_a_bad_element_is_not_taken_for_an_edge():
+    flags = np.zeros(5, np.uint32)
+    flags[2] = Quality.DEAD.value
+    transmission, variance = np.full((5, 5), 0.8, np.float32), np.full((5, 5), 1e-6, np.float32)
+    transmission[2, 1] = 0.2
+    interpolate(plan_repair(flags), transmission, variance)
+    assert transmission[2, 2] == pytest.approx(0.5)
+    assert np.sqrt(variance[2, 2]) == pytest.approx(0.3, rel=1e-3)
+    np.testing.assert_allclose(transmission[[0, 1, 3, 4], 2], 0.8)
+
+
+def test_where_there_is_no_edge_noise_chooses_nothing():
+    rng = np.random.default_rng(3)
+    flags = np.zeros(41, np.uint32)
+    flags[2::4] = Quality.DEAD.value
+    repair = plan_repair(flags)
+    transmission = rng.normal(0.5, 0.01, (500, 41)).astype(np.float32)
+    variance = np.full_like(transmission, 1e-4)
+    between = (transmission[:, 1:-1:4] + transmission[:, 3::4]) / 2
+    interpolate(repair, transmission, variance)
+    np.testing.assert_allclose(transmission[:, 2::4], between, rtol=1e-5)
+
+
 def test_an_array_without_a_good_element_is_uncorrectable():
     repair = plan_repair(np.full(5, Quality.DEAD.value, np.uint32))
     assert has(repair.flags, Quality.UNCORRECTABLE).all()
