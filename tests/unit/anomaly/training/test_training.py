@@ -13,13 +13,13 @@ from scananalysis.anomaly import load
 from scananalysis.anomaly.features import PLANES
 from scananalysis.anomaly.mahalanobis import NUISANCE
 from scananalysis.anomaly.training.cache import Crops, Source, fill
-from scananalysis.anomaly.training.examples import IGNORE
+from scananalysis.anomaly.training.examples import IGNORE, example
 from scananalysis.anomaly.training.export import export_onnx, parity
-from scananalysis.anomaly.training.fit import Schedule, class_weights, learning_rate, train
+from scananalysis.anomaly.training.fit import Schedule, class_weights, insert_loss, learning_rate, train
 from scananalysis.anomaly.training.network import DeclaredCargoNetwork
 from scananalysis.anomaly.training.pipeline import PITCH_MM, Plan, build
 from scananalysis.core import ConfigurationError, ModelError
-from scananalysis.datasets import read_recipe
+from scananalysis.datasets import read_recipe, sample
 
 CLASSES = len(cargo.families()) + len(NUISANCE)
 SCHEDULE = Schedule(steps=6, checkpoint_every=3, threads=1)
@@ -156,3 +156,49 @@ def test_build_goes_from_recipe_to_models_that_load(recipe, tmp_path):
         build(recipe, replace(plan, examples=2), tmp_path, workers=1)
     with pytest.raises(ConfigurationError, match="no scanner"):
         build(recipe, replace(plan, clean={"gamma-co60": 20}), tmp_path, workers=1)
+
+
+def test_an_insert_counts_as_far_as_it_can_be_seen(recipe):
+    hidden = sample(recipe, "train", 0, fraud="dense").simulated
+    clean = sample(recipe, "train", 0, fraud="none").simulated
+    seen = example(hidden, len(cargo.families()), PITCH_MM, twin=clean)
+    assert seen.visible[seen.insert].max() == 1
+    assert not seen.visible[~seen.insert].any()
+    # Beside itself nothing differs, so there is nothing to be learned.
+    assert not example(hidden, len(cargo.families()), PITCH_MM, twin=hidden).visible.any()
+    assert not example(hidden, len(cargo.families()), PITCH_MM).visible.any()
+
+
+def test_crops_weigh_cells_by_visibility(stems):
+    batches = [Crops(stems, (64, 64), 4, 0)[step] for step in range(6)]
+    covered = np.concatenate([batch.insert.ravel() for batch in batches]) > 0
+    weight = np.concatenate([batch.weight.ravel() for batch in batches])
+    assert covered.any()
+    assert np.all(weight[~covered] == 1)
+    assert np.all((weight[covered] >= 0) & (weight[covered] <= 1))
+
+
+def test_a_small_insert_counts_like_a_large_one():
+    logits = torch.zeros(2, 8, 8)
+    wanted = torch.zeros(2, 8, 8)
+    wanted[0, :6, :6] = 1
+    wanted[1, :2, :2] = 1
+    weight = torch.ones(2, 8, 8)
+    base = insert_loss(logits, wanted, weight)
+    gains = []
+    for crop in (0, 1):
+        better = logits.clone()
+        better[crop][wanted[crop] > 0] = 2.0
+        gains.append(float(base - insert_loss(better, wanted, weight)))
+    assert gains[0] == pytest.approx(gains[1], rel=1e-5)
+    # What cannot be seen is neither demanded nor forbidden.
+    assert float(insert_loss(logits + wanted, wanted, weight * (1 - wanted))) == pytest.approx(
+        float(insert_loss(logits - wanted, wanted, weight * (1 - wanted)))
+    )
+
+
+def test_strictness_turns_to_the_worst_cells():
+    logits = torch.zeros(1, 20, 20)
+    logits[0, 0, 0] = 5.0
+    wanted, weight = torch.zeros(1, 20, 20), torch.ones(1, 20, 20)
+    assert insert_loss(logits, wanted, weight, 0.3) > insert_loss(logits, wanted, weight) + 0.1
