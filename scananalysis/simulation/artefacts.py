@@ -6,6 +6,7 @@ Everything works on (element, line) arrays of one channel; the scan passes in bl
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,8 @@ Float32 = NDArray[np.float32]
 FWHM = float(2 * np.sqrt(2 * np.log(2)))
 """Full width at half maximum of a normal distribution over its standard deviation."""
 
-_KERNEL_ELEMENTS = 6
-_GLOW_LINES = 8
+_KERNEL_ELEMENTS = 4
+_GLOW_LINES = 16
 _BAND_ELEMENTS = 16
 
 
@@ -33,32 +34,14 @@ class Scatter:
     Notes
     -----
     The kernel is wide, so the potential is averaged over groups of elements, spread, and interpolated back; groups are at most a
-    sixth of the kernel's width, and what the averaging adds to that width is taken off the kernel.
+    quarter of the kernel's width, and what the averaging adds to that width is taken off the kernel.
     """
 
     def __init__(self, scanner: Scanner) -> None:
-        elements = scanner.elements
         width = scanner.artefacts.scatter_range_mm / scanner.element_pitch_mm
         self.share = np.float32(scanner.artefacts.scatter_share)
-        self.group = max(1, int(width / _KERNEL_ELEMENTS))
-        self._reach = int(6 * width) + 1
-        groups = -(-elements // self.group)
-        self._starts = np.arange(groups) * self.group
-        sizes = np.diff(np.append(self._starts, elements))
-        centre = self._starts + (sizes - 1) / 2
-        at = np.arange(elements)
-        # Variance of a mean over g elements, (g² − 1)/12, and of linear interpolation over steps of g, (g² − 1)/6.
-        narrow = np.sqrt(max(width**2 - (self.group**2 - 1) / 4, 1e-6))
-        kernel = np.exp(-0.5 * ((centre[:, None] - centre[None]) / narrow) ** 2)
-        steps = np.arange(int(9 * narrow) + 2) * (self.group / narrow)
-        kernel /= (2 * np.exp(-0.5 * steps**2).sum() - 1) * self.group
-        low = np.clip(np.searchsorted(centre, at, side="right") - 1, 0, max(groups - 2, 0))
-        # Beyond the middle of the outermost groups the line goes on.
-        share = (at - centre[low]) / np.append(np.diff(centre), np.inf)[low]
-        back = np.zeros((elements, groups))
-        back[at, low] += 1 - share
-        back[at, np.minimum(low + 1, groups - 1)] += share
-        self._spread = product(back, kernel).astype(np.float32)
+        self._reach = int(5 * width) + 1
+        self.group, self._starts, self._spread = _spreading(scanner.elements, width)
 
     def of(self, mean: Float32, open_beam: Float32) -> Float32:
         """Return the scattered signal, (element, line), of transmitted signal; ``open_beam`` is (element, 1)."""
@@ -71,12 +54,35 @@ class Scatter:
         scattered: Float32 = np.empty_like(potential)
         for first in range(0, len(potential), _BAND_ELEMENTS):
             rows = slice(first, first + _BAND_ELEMENTS)
-            # What lies beyond six widths of the kernel adds less than rounding.
+            # What lies beyond five widths of the kernel is a millionth of it.
             near = slice(
                 max(0, (first - self._reach) // self.group), (first + _BAND_ELEMENTS + self._reach) // self.group + 2
             )
             scattered[rows] = product(self._spread[rows, near], grouped[near])
         return scattered
+
+
+@lru_cache(maxsize=32)
+def _spreading(elements: int, width: float) -> tuple[int, NDArray[np.intp], Float32]:
+    """Return how many elements make a group, where groups begin, and what spreads sums over groups, (element, group)."""
+    group = max(1, int(width / _KERNEL_ELEMENTS))
+    groups = -(-elements // group)
+    starts = np.arange(groups) * group
+    sizes = np.diff(np.append(starts, elements))
+    centre = starts + (sizes - 1) / 2
+    at = np.arange(elements)
+    # Variance of a mean over g elements, (g² − 1)/12, and of linear interpolation over steps of g, (g² − 1)/6.
+    narrow = np.sqrt(max(width**2 - (group**2 - 1) / 4, 1e-6))
+    kernel = np.exp(-0.5 * ((centre[:, None] - centre[None]) / narrow) ** 2)
+    steps = np.arange(int(9 * narrow) + 2) * (group / narrow)
+    kernel /= (2 * np.exp(-0.5 * steps**2).sum() - 1) * group
+    low = np.clip(np.searchsorted(centre, at, side="right") - 1, 0, max(groups - 2, 0))
+    # Beyond the middle of the outermost groups the line goes on.
+    share = (at - centre[low]) / np.append(np.diff(centre), np.inf)[low]
+    back = np.zeros((elements, groups))
+    back[at, low] += 1 - share
+    back[at, np.minimum(low + 1, groups - 1)] += share
+    return group, starts, product(back, kernel).astype(np.float32)
 
 
 def focal_kernels(scanner: Scanner) -> tuple[Float32, Float32]:

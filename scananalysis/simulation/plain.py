@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +28,15 @@ class _Ragged:
 
 @dataclass(frozen=True, eq=False)
 class _Profile:
-    """What pieces look like from above to below: rows of each, its path (mm) in them and the row of its grain field."""
+    """What pieces look like from above to below: rows of each, its path (mm) in them and the row of its grain field.
+
+    ``looks`` keeps what has been asked for: the path of each piece, (element, 1), or times its grain, (element, travel).
+    """
 
     slope: Float64
     rows: list[tuple[int, int]]
     along: _Ragged
+    looks: dict[int, Float32] = field(default_factory=dict)
 
 
 class PlainPieces:
@@ -143,13 +147,17 @@ class PlainView:
         """Add a piece to the areal density of some lines, (element, line), that begins with element ``top``."""
         (y0, y1), (x0, x1) = self._rows[i], self._lines[i]
         first, stop = max(x0, lines[0]), min(x1, lines[1])
-        along, across = self._profile.along, self._across
-        rows = slice(along.begin[i], along.begin[i] + y1 - y0)
+        across, grain = self._across, self._pieces.grains[i]
+        look = self._profile.looks.get(i)
+        if look is None:
+            along = self._profile.along
+            rows = slice(along.begin[i], along.begin[i] + y1 - y0)
+            look = along.values[rows, None]
+            if grain is not None:
+                look = look * grain[along.cell[rows]]
+            self._profile.looks[i] = look
         columns = slice(across.begin[i] + first - x0, across.begin[i] + stop - x0)
-        added = along.values[rows, None] * across.values[columns]
-        grain = self._pieces.grains[i]
-        if grain is not None:
-            added *= grain[:, across.cell[columns]][along.cell[rows]]
+        added = (look if grain is None else look[:, across.cell[columns]]) * across.values[columns]
         density[y0 - top : y1 - top, first - lines[0] : stop - lines[0]] += added
 
 

@@ -22,6 +22,9 @@ def product(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
     True
     """
     (m, k), n = a.shape, b.shape[1]
+    if m * k * n <= _LARGEST:
+        small: NDArray[Any] = a @ b
+        return small
     out = np.empty((m, n), np.result_type(a, b))
     columns = max(1, min(n, _LARGEST // max(1, min(m, 8) * k)))
     rows = max(1, min(m, _LARGEST // max(1, columns * k)))

@@ -8,6 +8,7 @@ y = h + s z. A convex solid cuts the ray in one interval of z; the path is its l
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,23 +39,40 @@ class Rays:
     x_mm: Array
     line_pitch_mm: float
 
-    @property
+    @cached_property
     def per_depth(self) -> Array:
         """Path per depth along z, (element,): 1 / cos(fan angle)."""
         return np.sqrt(1 + self.slope**2)
 
+    @cached_property
+    def _rising(self) -> Array:
+        return -self.slope
+
+    @cached_property
+    def _parts(self) -> dict[tuple[int, int], Rays]:
+        return {}
+
+    def part(self, first: int, stop: int) -> Rays:
+        """Return the rays of some lines, the same object for the same lines."""
+        if (first, stop) not in self._parts:
+            found = Rays(self.slope, self.source_height_mm, self.x_mm[first:stop], self.line_pitch_mm)
+            # What belongs to the array is the same for all lines.
+            found.__dict__.update(per_depth=self.per_depth, _rising=self._rising)
+            self._parts[first, stop] = found
+        return self._parts[first, stop]
+
     def columns(self, x0: float, x1: float) -> slice:
         """Lines that an interval of x touches."""
-        first = int(np.searchsorted(self.x_mm, x0 - self.line_pitch_mm / 2, side="right"))
-        last = int(np.searchsorted(self.x_mm, x1 + self.line_pitch_mm / 2, side="left"))
+        first = int(self.x_mm.searchsorted(x0 - self.line_pitch_mm / 2, side="right"))
+        last = int(self.x_mm.searchsorted(x1 + self.line_pitch_mm / 2, side="left"))
         return slice(first, max(first, last))
 
     def rows(self, y0: float, y1: float, z0: float, z1: float) -> slice:
         """Elements whose rays can meet a box in y and z; slopes fall with the index."""
         low, high = y0 - self.source_height_mm, y1 - self.source_height_mm
         least, most = min(low / z0, low / z1), max(high / z0, high / z1)
-        first = int(np.searchsorted(-self.slope, -most, side="left"))
-        last = int(np.searchsorted(-self.slope, -least, side="right"))
+        first = int(self._rising.searchsorted(-most, side="left"))
+        last = int(self._rising.searchsorted(-least, side="right"))
         return slice(first, max(first, last))
 
     def coverage(self, x0: float, x1: float, columns: slice) -> Array:

@@ -184,7 +184,7 @@ class Channel:
     def counts(
         self,
         mean: Float32,
-        square: Float32,
+        square: Float32 | None,
         few: Quanta | None,
         level: NDArray[np.float64],
         glow: Afterglow,
@@ -195,7 +195,7 @@ class Channel:
         Parameters
         ----------
         mean, square : ndarray of float32, (element, line)
-            Mean energy and its variance at the beam's mean output; used up.
+            Mean energy and its variance at the beam's mean output; zeros and None in the dark, after a long time of it; used up.
         few : Quanta, optional
         level : ndarray, (line,)
             Output of the beam.
@@ -204,7 +204,7 @@ class Channel:
         """
         readout, beam = self._scanner.readout, level.astype(np.float32)
         signal = np.multiply(mean, beam, out=mean)
-        if self._flaws.noise:
+        if self._flaws.noise and square is not None:
             square *= beam
             np.sqrt(square, out=square)
             square *= self._quantum.standard_normal(signal.shape, np.float32)
@@ -213,7 +213,10 @@ class Channel:
                 drawn = self._few.poisson(few.number * beam[few.at % beam.size])
                 signal.reshape(-1)[few.at] = (drawn * few.worth).sum(axis=0)
         # From here on lines first, as they are read out: each line is one run of memory.
-        values = glow.apply(np.ascontiguousarray(crosstalk(signal, self._crosstalk).T))
+        if square is None:
+            values = np.ascontiguousarray(signal.T)
+        else:
+            values = glow.apply(np.ascontiguousarray(crosstalk(signal, self._crosstalk).T))
         values *= self._scale
         bend = self._scanner.artefacts.curvature * self._flaws.curvature
         if bend:
@@ -238,8 +241,8 @@ class Channel:
         shape = (self._scanner.elements, lines)
         mean, square = (np.broadcast_to(part, shape).copy() for part in (self.open_mean, self._open_square))
         air = self.counts(mean, square, None, level, self.start(lit=True), self.active(lines))
-        mean, square = np.zeros((2, *shape), np.float32)
-        dark = self.counts(mean, square, None, level, self.start(lit=False), self.active(lines))
+        nothing = np.zeros(shape, np.float32)
+        dark = self.counts(nothing, None, None, level, self.start(lit=False), self.active(lines))
         return air, dark
 
 

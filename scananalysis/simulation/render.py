@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ from scananalysis.simulation.truth import Truth
 Float32 = NDArray[np.float32]
 
 _FEW_QUANTA = 50.0
-_BLOCK_LINES = 128
+_BLOCK_PIXELS = 90_000
 _CHUNK_PIXELS = 12_288
 _MUCH_BRIGHTER = 0.1
 
@@ -100,6 +101,7 @@ def render(scene: Scene, scanner: Scanner, seed: int = 0, *, imperfections: Impe
     air: list[NDArray[Any]] = []
     dark: list[NDArray[Any]] = []
     dropped: list[NDArray[np.bool_]] = []
+    block_lines = max(1, round(_BLOCK_PIXELS / scanner.elements))
     for c, beam in enumerate(scanner.beams()):
         view = _View(tracer, scanner, beam, c, position[c], flaws)
         readout_seed, drop_seed = channel_seeds[c].spawn(2)
@@ -107,8 +109,8 @@ def render(scene: Scene, scanner: Scanner, seed: int = 0, *, imperfections: Impe
         for kept, reference in zip((air, dark), array.references(pulses.air_pulse[c]), strict=True):
             kept.append(reference)
         glow, active = array.start(lit=True), array.active(lines)
-        for first in range(0, lines, _BLOCK_LINES):
-            at = slice(first, min(first + _BLOCK_LINES, lines))
+        for first in range(0, lines, block_lines):
+            at = slice(first, min(first + block_lines, lines))
             signal = view.signal(at)
             counts[c, at] = array.counts(
                 signal.mean, signal.square, signal.few, pulses.level[c, at], glow, active[:, at]
@@ -190,6 +192,34 @@ def _blurred(moments: NDArray[np.float64], wide: NDArray[np.float32]) -> NDArray
     return found
 
 
+@lru_cache(maxsize=4096)
+def _attenuation(composition: tuple[tuple[str, float], ...], beam: Beam) -> Float32:
+    """Return the mass attenuation of some matter in every bin of a beam, (k,), cm²/g; loads hold the same matter again and again."""
+    return mass_attenuation(dict(composition), beam.energy_mev).astype(np.float32)
+
+
+class _OpenBeam(NamedTuple):
+    """Mean and variance of the energy in every element, (element,), and what the bins of the reduced beam add, (k, element, 1)."""
+
+    mean: NDArray[np.float64]
+    square: NDArray[np.float64]
+    weights: Float32
+
+
+@lru_cache(maxsize=64)
+def _open_beam(beam: Beam, photons_per_line: float, angles: bytes) -> _OpenBeam:
+    """Return the open beam at some fan angles, float32 as bytes: the same for every scene."""
+    angle, few = np.frombuffer(angles, np.float32).astype(np.float64), effective_beam(beam)
+    # Fewer photons off the axis: by spectrum, distance and obliquity.
+    scale = photons_per_line / beam.photons().sum() * np.cos(angle)[:, None] ** 3
+    full, photons = beam.photons(angle) * scale, few.photons(angle) * scale
+    mean, square = (full * beam.response).sum(axis=1), (full * beam.response_square).sum(axis=1)
+    weights = photons * few.response
+    # The reduced beam's open signal differs from the full one's in the fourth digit.
+    weights *= (mean / weights.sum(axis=1))[:, None]
+    return _OpenBeam(mean, square, np.ascontiguousarray(weights.T.astype(np.float32))[:, :, None])
+
+
 class _View:
     """The scene as one beam sees it."""
 
@@ -205,19 +235,11 @@ class _View:
         self._traced: Traced = tracer.over(rays_of(scanner, np.concatenate([before, x_mm, after])))
         few = effective_beam(beam)
         self._mu = np.stack(
-            [mass_attenuation(dict(m.composition), few.energy_mev) for m in tracer.matter]
-            or [np.empty(few.energy_mev.size)]
-        ).astype(np.float32)
-        angle = scanner.fan_angle_rad.astype(np.float64)
-        # Fewer photons off the axis: by spectrum, distance and obliquity.
-        scale = scanner.channels[c].photons_per_line / beam.photons().sum() * np.cos(angle)[:, None] ** 3
-        full, photons = beam.photons(angle) * scale, few.photons(angle) * scale
-        self.open_beam = (full * beam.response).sum(axis=1), (full * beam.response_square).sum(axis=1)
+            [_attenuation(m.composition, few) for m in tracer.matter] or [np.empty(few.energy_mev.size, np.float32)]
+        )
+        lit = _open_beam(beam, scanner.channels[c].photons_per_line, scanner.fan_angle_rad.tobytes())
+        self.open_beam, self._weights = (lit.mean, lit.square), lit.weights
         self._open = tuple(part.astype(np.float32)[:, None] for part in self.open_beam)
-        weights = photons * few.response
-        # The reduced beam's open signal differs from the full one's in the fourth digit.
-        weights *= (self.open_beam[0] / weights.sum(axis=1))[:, None]
-        self._weights = np.ascontiguousarray(weights.T.astype(np.float32))[:, :, None]
         worth = few.response_square / few.response
         self._moments = np.stack([np.ones_like(worth), worth]).astype(np.float32)
         # Signal in a bin, times these: number of quanta, energy, square and cube of the energy that they deposit.

@@ -37,6 +37,9 @@ class Solid(Protocol):
 def _slab(low: Array | float, high: Array | float, slope: Array, height: float) -> tuple[Array, Array]:
     """Interval of z in which a ray lies between two heights."""
     flat = np.abs(slope) < 1e-12
+    if not flat.any():
+        a, b = (low - height) / slope, (high - height) / slope
+        return np.minimum(a, b), np.maximum(a, b)
     safe = np.where(flat, 1.0, slope)
     a, b = (np.asarray(low) - height) / safe, (np.asarray(high) - height) / safe
     inside = (np.asarray(low) <= height) & (np.asarray(high) >= height)

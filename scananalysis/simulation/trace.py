@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -52,23 +52,27 @@ class Tracer:
 
     def __init__(self, scene: Scene, seed: int) -> None:
         slots: dict[Matter, int] = {}
+        # Many pieces share one object, and to compare matter takes longer than to see that it is the same object.
+        known: dict[int, int] = {}
         for piece in scene.pieces:
-            slots.setdefault(piece.matter, len(slots))
+            if id(piece.matter) not in known:
+                known[id(piece.matter)] = slots.setdefault(piece.matter, len(slots))
         self.matter = tuple(slots)
         bounds = np.array([piece.solid.bounds for piece in scene.pieces]).reshape(-1, 6)
-        displacing = [i for i, piece in enumerate(scene.pieces) if piece.displaces]
+        takers = _takers(bounds, np.array([piece.displaces for piece in scene.pieces], bool))
         ready = [
             _Ready(
                 piece,
-                slots[piece.matter],
+                known[id(piece.matter)],
                 _grain_field(piece, np.random.default_rng([seed, i])) if piece.grain > _LEAST_GRAIN else None,
-                tuple(j for j in displacing if j > i and _touch(bounds[i], bounds[j])),
+                takers.get(i, ()),
             )
             for i, piece in enumerate(scene.pieces)
         ]
-        plain = [each for each in ready if each.plain]
+        alike = [each.plain for each in ready]
+        plain = [each for each, same in zip(ready, alike, strict=True) if same]
         self._plain = PlainPieces([e.piece for e in plain], [e.slot for e in plain], [e.grain for e in plain])
-        self._others = {i: each for i, each in enumerate(ready) if not each.plain}
+        self._others = {i: each for i, (each, same) in enumerate(zip(ready, alike, strict=True)) if not same}
         self._takers = {j: ready[j] for each in self._others.values() for j in each.takers}
 
     def over(self, rays: Rays) -> Traced:
@@ -77,8 +81,13 @@ class Tracer:
         return Traced(self._plain.over(rays), [views[i] for i in self._others], views)
 
 
-def _touch(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
-    return bool(np.all(np.maximum(a[::2], b[::2]) < np.minimum(a[1::2], b[1::2])))
+def _takers(bounds: NDArray[np.float64], displaces: NDArray[np.bool_]) -> dict[int, tuple[int, ...]]:
+    """Return the later pieces that may take matter from each piece, by index, where there are any."""
+    displacing = np.flatnonzero(displaces)
+    low, high = bounds[:, None, ::2], bounds[:, None, 1::2]
+    touch = np.all(np.maximum(low, bounds[displacing, ::2]) < np.minimum(high, bounds[displacing, 1::2]), axis=2)
+    touch &= displacing > np.arange(len(bounds))[:, None]
+    return {int(i): tuple(displacing[touch[i]].tolist()) for i in np.flatnonzero(touch.any(axis=1))}
 
 
 @lru_cache(maxsize=512)
@@ -220,11 +229,16 @@ class _View:
         whole = self._whole
         if whole is not None:
             coverage = whole.coverage[:, columns.start - self.span[0] : columns.stop - self.span[0]]
-            return (replace(whole, columns=columns, coverage=coverage),)
-        part = replace(self.rays, x_mm=self.rays.x_mm[first:stop])
+            return (Cut(whole.rows, columns, whole.enter, whole.leave, coverage),)
         return tuple(
-            replace(cut, columns=slice(cut.columns.start + first, cut.columns.stop + first))
-            for cut in cuts(self.ready.piece.solid, part)
+            Cut(
+                cut.rows,
+                slice(cut.columns.start + first, cut.columns.stop + first),
+                cut.enter,
+                cut.leave,
+                cut.coverage,
+            )
+            for cut in cuts(self.ready.piece.solid, self.rays.part(first, stop))
             if cut.columns.stop > cut.columns.start
         )
 
