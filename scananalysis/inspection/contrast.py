@@ -188,7 +188,7 @@ def _joint(radiograph: Radiograph, areas: list[NDArray[np.bool_]]) -> tuple[NDAr
 def _invert(model: Model, alpha: NDArray[np.float64], angle: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Areal density and atomic number of (n, channel) attenuations; NaN for the number at single energy."""
     if isinstance(model, DualEnergyModel):
-        found = model.invert(alpha[:, 0], alpha[:, 1], None, None, angle)
+        found = model.invert(alpha[:, 0], alpha[:, 1], None, None, angle, systematic=False)
         return found.areal_density.astype(np.float64), found.z_eff.astype(np.float64)
     density = np.asarray(model.invert(alpha[:, 0]).areal_density, np.float64)
     return density, np.full_like(density, np.nan)

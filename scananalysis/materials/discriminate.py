@@ -76,7 +76,7 @@ def apply(radiograph: Radiograph, model: Model, *, nominal: bool) -> MaterialMap
         raise CalibrationError(f"radiograph of {channels} energies", expected="as many as the material model")
     alpha, variance = radiograph.attenuation, radiograph.variance
     if isinstance(model, DualEnergyModel):
-        found = model.invert(alpha[0], alpha[1], variance[0], variance[1], radiograph.fan_angle_rad)
+        found = model.invert(alpha[0], alpha[1], variance[0], variance[1], radiograph.fan_angle_rad, systematic=False)
     else:
         found = model.invert(alpha[0], variance[0])
     quality = found.quality

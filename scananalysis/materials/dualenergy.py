@@ -135,12 +135,13 @@ class DualEnergyModel:
                 expected="at least 3 points of at least 2 elements",
             )
         fits = [_fit_beam(beam, wedge, wedge.alpha[i], wedge.variance[i]) for i, beam in enumerate(beams)]
-        residual = np.concatenate([fit[3] for fit in fits])
+        # What the residuals hold beyond the errors of the points is the model's.
+        unexplained = float(np.mean([fit[3] for fit in fits]))
         return cls(
             beams,
             np.stack([fit[0] for fit in fits]),
             np.stack([fit[1] for fit in fits]),
-            float(np.sqrt(np.mean(residual**2))),
+            float(np.sqrt(max(unexplained, 0.0))),
             np.array([fit[2] for fit in fits]),
             largest_areal_density,
         )
@@ -282,6 +283,8 @@ class DualEnergyModel:
         var_high: ArrayLike | None = None,
         var_low: ArrayLike | None = None,
         fan_angle_rad: float | NDArray[np.floating[Any]] = 0.0,
+        *,
+        systematic: bool = True,
     ) -> Inverted:
         """Return areal density and atomic number of pairs of attenuations.
 
@@ -293,6 +296,9 @@ class DualEnergyModel:
             Independent variances; 0 by default.
         fan_angle_rad : float or ndarray, (y,)
             One angle, or one per row of two-dimensional input.
+        systematic : bool
+            σ and correlation count the model's own error (`systematic_variance`), which is shared by all pixels of a material;
+            flags are those of the variances alone, and so is everything without it.
 
         Returns
         -------
@@ -306,7 +312,7 @@ class DualEnergyModel:
         PhysicsRangeError
             A fan angle outside the beams'.
         """
-        return invert(self._table, alpha_high, alpha_low, var_high, var_low, fan_angle_rad)
+        return invert(self._table, alpha_high, alpha_low, var_high, var_low, fan_angle_rad, systematic=systematic)
 
     @functools.cached_property
     def _table(self) -> InverseTable:
@@ -332,7 +338,7 @@ def scaled_attenuation(beam: Beam, z: NDArray[np.float64], coefficients: NDArray
 
 def _fit_beam(
     beam: Beam, wedge: StepWedge, alpha: NDArray[np.float64], variance: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], float, NDArray[np.float64]]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float, float]:
     unique, index = np.unique(wedge.z, return_inverse=True)
     parts = np.stack([element_attenuation(unique, beam.energy_mev, process) for process in PROCESSES])[:, index]
     angles = np.zeros(wedge.z.size) if wedge.fan_angle_rad is None else wedge.fan_angle_rad
@@ -358,4 +364,6 @@ def _fit_beam(
         )
     # A fit worse than the stated errors widens the parameters' errors by as much.
     covariance = np.linalg.pinv(solved.jac.T @ solved.jac) * max(chi2, 1.0)
-    return solved.x, covariance, chi2, (model(solved.x) - alpha) / alpha
+    residual = (model(solved.x) - alpha) / alpha
+    unexplained = float(np.mean(residual**2) - np.mean(variance / alpha**2) * max(1 - 3 / alpha.size, 0))
+    return solved.x, covariance, chi2, unexplained

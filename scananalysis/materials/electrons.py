@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from scananalysis.physics import SYMBOLS, electrons_per_gram
 
 PER_Z = 32
-"""Nodes per unit of Z in `grams_image`; integers are nodes."""
+"""Nodes per unit of Z in `grams_line`; integers are nodes."""
+STEPS_PER_Z = 8
+"""As many in `steps_image`: fewer, so that it stays in the cache."""
 SIGMA_ROWS = 24
 SIGMA_SCALE = 3.0
-"""Row of a σ_Z in `grams_image`: (SIGMA_ROWS − 1) σ / (σ + SIGMA_SCALE)."""
+"""Row of a σ_Z in `steps_image`: (SIGMA_ROWS − 1) σ / (σ + SIGMA_SCALE)."""
 
 
 def grams_per_electron(z: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -37,10 +39,15 @@ def grams_per_electron(z: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @functools.cache
-def grams_image() -> NDArray[np.float32]:
-    """Return A/Z, its slope s, its scatter r and 0 by (σ_Z, Z) as an image of four channels, laid out for OpenCV."""
-    z = np.linspace(1, 92, 91 * PER_Z + 1)
-    own = grams_per_electron(z)
+def grams_line() -> NDArray[np.float32]:
+    """Return A/Z by Z as an image of one row, laid out for OpenCV."""
+    return grams_per_electron(np.linspace(1, 92, 91 * PER_Z + 1)).astype(np.float32)[None]
+
+
+@functools.cache
+def steps_image() -> NDArray[np.float32]:
+    """Return the slope s of A/Z, its scatter r and two zeros by (σ_Z, Z) as an image of four channels, laid out for OpenCV."""
+    z = np.linspace(1, 92, 91 * STEPS_PER_Z + 1)
     row = np.arange(SIGMA_ROWS)
     with np.errstate(divide="ignore"):
         sigma = SIGMA_SCALE * row / (SIGMA_ROWS - 1 - row)
@@ -50,15 +57,12 @@ def grams_image() -> NDArray[np.float32]:
     weight = np.exp(-(at**2) / 2)
     weight /= weight.sum()
     image = np.zeros((SIGMA_ROWS, z.size, 4), np.float32)
-    image[..., 0] = own
     for i, spread in enumerate(sigma):
-        # Every node of a fine σ, fewer of a coarse one: the result is as smooth as σ is wide.
-        some = slice(None, None, int(np.clip(spread * PER_Z / 2, 1, PER_Z)))
         # Outside 1 to 92 there is no element: A/Z stays at its last value, as an estimate of Z does.
-        values = np.interp(z[some, None] + spread * at, z, own)
+        values = grams_per_electron(np.clip(z[:, None] + spread * at, 1, 92))
         mean = values @ weight
         slope = values @ (weight * at) / (weight @ at**2)
         left = np.maximum((values - mean[:, None]) ** 2 @ weight - slope**2, 0)
-        image[i, :, 1] = np.interp(z, z[some], slope / spread)
-        image[i, :, 2] = np.interp(z, z[some], np.sqrt(left) / spread)
+        image[i, :, 0] = slope / spread
+        image[i, :, 1] = np.sqrt(left) / spread
     return image

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scananalysis.core import ConfigurationError, Quality
-from scananalysis.materials.electrons import PER_Z, SIGMA_ROWS, SIGMA_SCALE, grams_image
+from scananalysis.materials.electrons import PER_Z, SIGMA_ROWS, SIGMA_SCALE, STEPS_PER_Z, grams_line, steps_image
 from scananalysis.materials.parts import WIDEST, Part, checked_angles, parts
 from scananalysis.materials.tables import InverseTable, build_table
 
@@ -111,8 +111,11 @@ def invert(
     var_high: ArrayLike | None,
     var_low: ArrayLike | None,
     fan_angle_rad: float | NDArray[np.floating[Any]],
+    *,
+    systematic: bool = True,
 ) -> Inverted:
     """Look attenuations up; see `DualEnergyModel.invert`."""
+    systematic = systematic and table.own
     inputs = [np.zeros((), np.float32) if a is None else np.asarray(a, np.float32) for a in (var_high, var_low)]
     try:
         planes = np.broadcast_arrays(*(np.asarray(a, np.float32) for a in (alpha_high, alpha_low)))
@@ -135,7 +138,7 @@ def invert(
     out = [np.empty((height, width), np.float32) for _ in range(5)]
     quality = np.empty((height, width), np.uint32)
     for part in parts(table, angle, width):
-        _Block(table, pair, part).solve([o[part.at] for o in out], quality[part.at])
+        _Block(table, pair, part).solve([o[part.at] for o in out], quality[part.at], systematic=systematic)
 
     def details() -> tuple[Plane, Twins]:
         jacobian = np.empty((2, 2, height, width), np.float32)
@@ -177,6 +180,15 @@ def _remap(image: Plane, column: Plane, row: NDArray[np.floating[Any]], which: i
     return target
 
 
+def _grams_of(z: Plane) -> Plane:
+    """Grams per electron of atomic numbers."""
+    import cv2
+
+    column = (z - np.float32(1)) * np.float32(PER_Z)
+    found = cv2.remap(grams_line(), column, np.zeros_like(column), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(found, np.float32)
+
+
 def _split(image: Plane) -> list[Plane]:
     """Channels as planes of their own: arithmetic on them is several times faster than on every fourth number."""
     import cv2
@@ -201,11 +213,12 @@ class _Block:
             _remap(table.edges, self.column, np.broadcast_to(part.fine, high.shape))
         )
         with np.errstate(divide="ignore", invalid="ignore"):
-            self.place = (low / high - at_fold) / self.span
+            self.ratio = low / high
+            self.place = (self.ratio - at_fold) / self.span
         np.copyto(self.place, reference, where=self.thin)
         self.row = table.row(self.place)
         self.planes = self._read(table.planes[0], self.row)
-        self.slopes = self._read(table.slopes[0], self.row)
+        self.slopes = self._read_slopes(table.slopes[0], self.row)
         # σ of α_low about the curve of an element, as a part of the way from fold to hydrogen.
         self.noise = np.sqrt(var_low + self.planes[3] ** 2 * var_high)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -226,7 +239,7 @@ class _Block:
             self._read_heavy()
 
     def _read(self, images: Plane, row: Plane, some: NDArray[np.intp] | None = None) -> list[Plane]:
-        """Look the tables of all nodes up, at all pixels or at those of some flat indices."""
+        """Look the tables of both nodes of the angle up, at all pixels or at those of some flat indices."""
         column = self.column if some is None else self.column.reshape(1, -1)[:, some]
         if images.shape[0] == 1:
             return _split(_remap(images[0], column, row))
@@ -240,13 +253,19 @@ class _Block:
         found += further
         return _split(found)
 
+    def _read_slopes(self, images: Plane, row: Plane, some: NDArray[np.intp] | None = None) -> list[Plane]:
+        """Look the table of the nearer node up: slopes go into σ alone, and change little from node to node."""
+        column = self.column if some is None else self.column.reshape(1, -1)[:, some]
+        node = self.part.node + int(images.shape[0] > 1 and float(self.part.share.mean()) > 0.5)
+        return _split(_remap(images[node], column, row))
+
     def _second(self, some: NDArray[np.intp] | None = None) -> tuple[list[Plane], list[Plane]]:
         """Planes and slopes of the second branch."""
         place, reach = self.place, self.reach
         if some is not None:
             place, reach = (plane.reshape(1, -1)[:, some] for plane in (place, reach))
         row = self.table.row(place / np.maximum(reach, np.float32(1e-9)))
-        return self._read(self.table.planes[1], row, some), self._read(self.table.slopes[1], row, some)
+        return self._read(self.table.planes[1], row, some), self._read_slopes(self.table.slopes[1], row, some)
 
     def _read_heavy(self) -> None:
         some = np.flatnonzero(self.heavy)
@@ -254,17 +273,24 @@ class _Block:
         for target, source in zip(self.planes + self.slopes, planes + slopes, strict=True):
             target.reshape(-1)[some] = source[0]
 
-    def _sigmas(self) -> tuple[Plane, Plane]:
-        """σ of Z, and ∂α_low/∂Z at constant α_high."""
-        by_z = self.planes[2] * self.high
-        with np.errstate(divide="ignore", invalid="ignore"):
-            sigma = np.where(self.noise > 0, self.noise / np.abs(by_z), np.float32(0))
-        return sigma, by_z
+    def _errors(self, *, systematic: bool) -> tuple[Plane, Plane]:
+        """Variance of α_high, and σ of α_low about the curve of an element; with the model's own error if ``systematic``."""
+        if not systematic:
+            return self.var_high, self.noise
+        square = self.high * self.high
+        own_high, own_low = self.slopes[2] * square, self.slopes[3] * square
+        # The relative error of α_low is stated over α_low, which is the ratio times α_high.
+        return self.var_high + own_high, np.sqrt(
+            self.noise**2 + own_low * self.ratio**2 + self.planes[3] ** 2 * own_high
+        )
 
-    def solve(self, out: Sequence[Plane], quality: NDArray[np.uint32]) -> None:
+    def solve(self, out: Sequence[Plane], quality: NDArray[np.uint32], *, systematic: bool) -> None:
         """Fill λ, Z, their σ and correlation, and the flags."""
         depth, z, sigma_depth, sigma_z, correlation = out
-        sigma, by_z = self._sigmas()
+        var_high, noise = self._errors(systematic=systematic)
+        by_z = self.planes[2] * self.high
+        with np.errstate(divide="ignore", invalid="ignore"):
+            sigma = np.where(noise > 0, noise / np.abs(by_z), np.float32(0))
         grams, slope, scatter = self._grams(sigma)
         electrons = self.planes[0] * self.high
         np.multiply(electrons, grams, out=depth)
@@ -274,11 +300,11 @@ class _Block:
         var_z = sigma**2
         with np.errstate(divide="ignore", invalid="ignore"):
             # Covariance of α_high and Z is −lean, that of λ and Z is ``along``.
-            lean = self.planes[3] * self.var_high / by_z
+            lean = self.planes[3] * var_high / by_z
             along = across * var_z - straight * lean
-            var = straight * (straight * self.var_high - across * lean) + across * along
+            var = straight * (straight * var_high - across * lean) + across * along
             var += (electrons * scatter) ** 2 * var_z
-            np.copyto(var, straight**2 * self.var_high, where=self.thin)
+            np.copyto(var, straight**2 * var_high, where=self.thin)
             np.sqrt(np.maximum(var, 0), out=sigma_depth)
             np.divide(along, sigma_depth * sigma, out=correlation)
         correlation[~(np.abs(correlation) <= 1)] = 0
@@ -307,18 +333,17 @@ class _Block:
         # Grams per electron are below 2.6 for every element: most blocks are done here.
         if not electrons.size or float(electrons.max()) * 2.6 < self.table.largest:
             return np.zeros(self.high.shape, bool)
-        grams = self._grams(np.zeros_like(self.high))[0]
+        grams = _grams_of(self.planes[1])
         allowed = np.maximum(np.sqrt(self.var_high) * self.slopes[1] * grams, self.table.largest * np.float32(1e-3))
         return np.asarray(electrons * grams > self.table.largest + allowed, np.bool_)
 
-    def _grams(self, sigma: Plane, z: Plane | None = None) -> tuple[Plane, Plane, Plane]:
+    def _grams(self, sigma: Plane) -> tuple[Plane, Plane, Plane]:
         """A/Z, its slope and its scatter under a σ of Z."""
-        column = (self.planes[1] if z is None else z) - np.float32(1)
-        column *= np.float32(PER_Z)
         row = np.minimum(sigma, np.float32(1e6))
         row = row / (row + np.float32(SIGMA_SCALE)) * np.float32(SIGMA_ROWS - 1)
-        found = _split(_remap(grams_image(), column, row))
-        return found[0], found[1], found[2]
+        column = (self.planes[1] - np.float32(1)) * np.float32(STEPS_PER_Z)
+        slope, scatter, _, _ = _split(_remap(steps_image(), column, row))
+        return _grams_of(self.planes[1]), slope, scatter
 
     def details(self, sigma: Plane) -> tuple[NDArray[np.float32], Plane, Plane, Plane]:
         """Jacobian, and Z, areal density and likelihood ratio of the second solution."""
@@ -347,5 +372,5 @@ class _Block:
         none = (far > 3) & ~self.twin | (self.reach <= 0) | self.thin | ~self.finite
         ratio[none] = 0
         z = np.where(none, np.float32(np.nan), other[1])
-        depth = other[0] * self.high * self._grams(np.zeros_like(z), other[1])[0]
+        depth = other[0] * self.high * _grams_of(other[1])
         return jacobian.reshape(2, 2, *z.shape), z, np.where(none, np.float32(np.nan), depth), ratio.astype(np.float32)

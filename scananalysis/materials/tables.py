@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import RegularGridInterpolator
 
 from scananalysis.materials.electrons import grams_per_electron
 from scananalysis.physics import Beam
@@ -63,7 +64,10 @@ class InverseTable:
     planes : ndarray of float32, (branch, node, row, column, 4)
         Electrons per α_high, Z, ∂α_low/∂Z per α_high at constant α_high, ∂α_low/∂α_high at constant Z.
     slopes : ndarray of float32, (branch, node, row, column, 4)
-        ∂(electrons)/∂Z per α_high at constant α_high, ∂(electrons)/∂α_high at constant Z, two zeros.
+        ∂(electrons)/∂Z per α_high at constant α_high, ∂(electrons)/∂α_high at constant Z, and the relative variance of the model's own
+        error of α_high and of α_low.
+    own : bool
+        The model states an error of its own.
     largest : float
         Largest areal density, g/cm².
     """
@@ -76,6 +80,7 @@ class InverseTable:
     edges: NDArray[np.float32]
     planes: NDArray[np.float32]
     slopes: NDArray[np.float32]
+    own: bool
     largest: float
 
     def row(self, place: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
@@ -122,7 +127,10 @@ def build_table(model: DualEnergyModel) -> InverseTable:
     level = _levels(_FLAT_ROWS if flat else _ROWS, flat=flat)
     too_deep = curves.electrons * high[:, None] * grams > model.largest_areal_density * 1.01
     edges, branches = _branches(curves, too_deep, level)
-    planes, slopes = zip(*branches, strict=True)
+    planes, slopes = (np.stack(tables) for tables in zip(*branches, strict=True))
+    own = model.relative_sigma > 0 or bool(model.covariance.any())
+    if own:
+        _add_own_error(model, planes, slopes, high)
     dense, share = _dense(model.beams, angles)
     hydrogen = _curves([c[:1] for c in cross], [c[:1] for c in slope], _weights(model.beams, dense), high).ratio[..., 0]
     return InverseTable(
@@ -132,10 +140,32 @@ def build_table(model: DualEnergyModel) -> InverseTable:
         flat,
         root,
         _dense_edges(edges, share, hydrogen),
-        np.stack(planes),
-        np.stack(slopes),
+        planes,
+        slopes,
+        own,
         model.largest_areal_density,
     )
+
+
+def _add_own_error(
+    model: DualEnergyModel, planes: NDArray[np.float32], slopes: NDArray[np.float32], high: NDArray[np.float64]
+) -> None:
+    """Fill in the relative variances of the model's own error: those on the first angle serve for all, they hardly differ."""
+    if not model.covariance.any():
+        slopes[..., 2:] = model.relative_sigma**2
+        return
+    depths = model.largest_areal_density * np.linspace(0.01, 1, 25) ** 2
+    numbers = np.concatenate([np.arange(1, 12, 1.0), np.arange(12, 30, 3.0), np.linspace(30, 92, 11)])
+    grid = np.meshgrid(numbers, depths, indexing="ij")
+    share = [
+        own / alpha**2
+        for own, alpha in zip(model.systematic_variance(*grid[::-1]), model.forward(*grid[::-1]), strict=True)
+    ]
+    z = np.clip(planes[:, 0, :, :, 1].astype(np.float64), 1, 92)
+    depth = np.clip(planes[:, 0, :, :, 0] * high * grams_per_electron(z), depths[0], depths[-1])
+    for c in range(2):
+        found = RegularGridInterpolator((numbers, depths), share[c])(np.stack([z, depth], axis=-1))
+        slopes[..., 2 + c] = found[:, None].astype(np.float32)
 
 
 def _weights(beams: tuple[Beam, Beam], angles: NDArray[np.float64]) -> list[NDArray[np.float64]]:

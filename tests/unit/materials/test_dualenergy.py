@@ -5,6 +5,7 @@ from scananalysis.calibration import StepWedge
 from scananalysis.core import CalibrationError, ConfigurationError, PhysicsRangeError, Quality, has
 from scananalysis.detectors import scanner
 from scananalysis.materials import Beam, DualEnergyModel
+from scananalysis.materials.measure import solve, with_model_error
 from scananalysis.physics import electrons_per_gram, transmission
 
 PORTAL = scanner("cargo-6-4mv")
@@ -112,8 +113,8 @@ def test_stated_sigmas_and_correlation_are_the_real_ones(name, z):
             high, low = model.forward([depth], [z])
             noise = sigma * rng.standard_normal((2, draws))
             variance = np.full(draws, sigma**2)
-            found = model.invert(high + noise[0], low + noise[1], variance, variance)
-            stated = model.invert(high, low, [sigma**2], [sigma**2])
+            found = model.invert(high + noise[0], low + noise[1], variance, variance, systematic=False)
+            stated = model.invert(high, low, [sigma**2], [sigma**2], systematic=False)
             assert found.z_eff.std() == pytest.approx(stated.sigma_z[0], rel=0.05)
             assert found.areal_density.std() == pytest.approx(stated.sigma_areal_density[0], rel=0.08)
             real = np.corrcoef(found.areal_density, found.z_eff)[0, 1]
@@ -122,7 +123,7 @@ def test_stated_sigmas_and_correlation_are_the_real_ones(name, z):
 
 def test_jacobian_is_that_of_the_forward_model(portal):
     high, low = portal.forward([80.0], [12.5])
-    jacobian = portal.invert(high, low).jacobian[..., 0].astype(float)
+    jacobian = portal.invert(high, low, systematic=False).jacobian[..., 0].astype(float)
     step = 1e-3
     ahead = [portal.forward([80.0 + step], [12.5]), portal.forward([80.0], [12.5 + step])]
     forward = np.array([[(a[i][0] - b[0]) / step for a in ahead] for i, b in enumerate((high, low))])
@@ -247,3 +248,58 @@ def test_systematic_variance_holds_the_spread_of_fitted_curves(portal):
     stated = np.sqrt(fitted.systematic_variance(80.0, 13.0))
     alone = np.sqrt(np.square(stated) - np.square(fitted.relative_sigma * np.array(fitted.forward(80.0, 13.0))))
     np.testing.assert_allclose(alone, spread, rtol=0.35)
+
+
+def test_sigma_counts_the_error_of_the_curves_and_flags_do_not(portal):
+    """σ is that of noise and of `systematic_variance` through the Jacobian; who asks for noise alone gets it."""
+    fitted = DualEnergyModel.fit(portal.beams, wedge(portal, noise=0.003, seed=4))
+    depth, z = (a.ravel() for a in grid([30, 60, 120], [6, 13, 26]))
+    high, low = fitted.forward(depth, z)
+    noise = np.full(high.shape, 1e-6)
+    stated, alone = (fitted.invert(high, low, noise, noise, systematic=both) for both in (True, False))
+    jacobian = fitted.invert(high, low, noise, noise, systematic=False).jacobian[1].astype(float)
+    own = fitted.systematic_variance(depth, z)
+    expected = np.sqrt(sum(jacobian[c] ** 2 * (noise + own[c]) for c in range(2)))
+    np.testing.assert_allclose(stated.sigma_z, expected, rtol=0.02)
+    np.testing.assert_allclose(alone.sigma_z, np.hypot(*jacobian) * 1e-3, rtol=0.02)
+    assert np.all(stated.sigma_areal_density > alone.sigma_areal_density)
+    np.testing.assert_array_equal(stated.quality, alone.quality)
+    # The same through the curves at which regions are solved.
+    pairs, covariance = np.stack([high, low], axis=1), noise[:, None, None] * np.eye(2)
+    regions = solve(fitted, pairs, with_model_error(fitted, pairs, covariance))
+    np.testing.assert_allclose(regions.sigma_z, stated.sigma_z, rtol=0.05)
+
+
+def disturbed(beam, rng):
+    """A beam whose spectrum is tilted and whose endpoint is off, as no nominal one is exact."""
+    share = beam.energy_mev / beam.energy_mev[-1]
+    spectrum = np.atleast_2d(beam.spectrum)[beam.fan_angle_rad.size // 2] * share ** rng.normal(0, 0.05)
+    return Beam(beam.energy_mev * (1 + rng.normal(0, 0.01)), spectrum, beam.response)
+
+
+def test_curves_fitted_to_three_elements_predict_the_others(portal):
+    """Carbon, iron and lead of a beam that is not the nominal one; then elements that were not fitted, 50 to 150 g/cm²."""
+    rng = np.random.default_rng(3)
+    right = covered = unflagged = alone = count = 0
+    for _ in range(4):
+        beams = tuple(disturbed(beam, rng) for beam in portal.beams)
+        scale = 1 + rng.normal(0, [0.1, 0.005, 0.005], (2, 3))
+        truth = DualEnergyModel(beams, scale, np.zeros((2, 3, 3)), 0.0, np.ones(2), 400.0)
+        depth, z = (a.ravel() for a in grid([10, 20, 30, 50, 75, 100, 135, 155], [6, 26, 82]))
+        alpha = np.stack(truth.forward(depth, z))
+        steps = alpha + 0.003 * rng.standard_normal(alpha.shape)
+        fitted = DualEnergyModel.fit(portal.beams, StepWedge(z, depth, steps, np.full(alpha.shape, 9e-6)))
+        depth, z = (a.ravel() for a in grid([50, 75, 100, 150], [4, 8, 13, 16, 20, 22, 29, 32, 40, 47, 50, 60]))
+        alpha = np.stack(truth.forward(depth, z))
+        variance = np.full(z.size, 9e-6)
+        found = fitted.invert(*(alpha + 0.003 * rng.standard_normal(alpha.shape)), variance, variance)
+        flagged = found.quality != 0
+        error = np.abs(found.z_eff - z)
+        near = (error <= np.where(z <= 30, 2, 6)) | flagged
+        right += (near | (error <= found.sigma_z)).sum()
+        covered += (near | (error <= 3 * found.sigma_z)).sum()
+        twin = has(truth.invert(*alpha, variance, variance).quality, Quality.AMBIGUOUS)
+        unflagged, alone, count = unflagged + (~flagged & ~twin).sum(), alone + (~twin).sum(), count + z.size
+    assert right >= 0.9 * count
+    assert covered == count
+    assert unflagged >= 0.8 * alone
