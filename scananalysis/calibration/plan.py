@@ -188,7 +188,7 @@ def _profile(scanner: Scanner, beam: Beam) -> Float64:
     The scanner's nominal figures: an element's own gain stands in the way of measuring it, and only its slope matters.
     """
     angle = scanner.fan_angle_rad.astype(np.float64)
-    found: Float64 = (beam.photons(angle) @ beam.response) * np.cos(angle) ** 3
+    found: Float64 = (beam.photons(angle) @ beam.response) * scanner.element_exposure
     found /= found.mean()
     return found
 

@@ -39,6 +39,28 @@ class Geometry(_Model):
     source_to_object_sigma_mm: NotNegative = Field(
         description="1-σ of where the load's middle stands along the beam, mm"
     )
+    boom_elements: int = Field(
+        default=0,
+        ge=0,
+        description="Topmost elements that stand on a horizontal boom from the upper end of the vertical ones towards the source, "
+        "at distances that keep the height of their pixels",
+    )
+    columns: int = Field(
+        default=1, ge=1, le=16, description="Columns of elements that read one pulse, a line each, side by side"
+    )
+
+    @model_validator(mode="after")
+    def _corner(self) -> Geometry:
+        if self.boom_elements >= self.elements:
+            raise ValueError("boom_elements must be fewer than elements")
+        if self.boom_elements:
+            rise = self.array_top_mm - self.source_height_mm
+            corner = rise - self.boom_elements * self.element_pitch_mm
+            if corner <= 0:
+                raise ValueError("the boom must be above the source")
+            if self.source_to_array_mm * corner / rise <= self.source_to_object_mm:
+                raise ValueError("the boom must end behind the middle of the load")
+        return self
 
 
 class Readout(_Model):
@@ -141,6 +163,17 @@ class Scanner(_Model):
     artefacts: Artefacts = Artefacts()
     channels: tuple[Channel, ...] = Field(min_length=1, max_length=2)
 
+    @model_validator(mode="after")
+    def _columns(self) -> Scanner:
+        columns = self.geometry.columns
+        if columns > 1 and self.artefacts.afterglow_share:
+            raise ValueError(
+                "afterglow with several columns per pulse is not modelled: state no afterglow, or one column"
+            )
+        if columns > 2 and self.pulse.interlaced:
+            raise ValueError("interlaced energies more than a line apart cannot be registered: state at most 2 columns")
+        return self
+
     @property
     def elements(self) -> int:
         """Elements of the array."""
@@ -167,24 +200,50 @@ class Scanner(_Model):
         return self.element_pitch_mm / self.magnification, self.line_pitch_mm
 
     @property
-    def element_height_mm(self) -> NDArray[np.float64]:
-        """Height of each element above ground, (element,), mm, topmost first."""
+    def _rise_mm(self) -> NDArray[np.float64]:
+        """Height over the source at which each element's ray crosses the plane of the vertical array, (element,), mm."""
         steps = np.arange(self.elements, dtype=np.float64) + 0.5
-        height: NDArray[np.float64] = self.geometry.array_top_mm - steps * self.element_pitch_mm
-        return height
+        top = self.geometry.array_top_mm - self.geometry.source_height_mm
+        rise: NDArray[np.float64] = top - steps * self.element_pitch_mm
+        return rise
+
+    @property
+    def element_height_mm(self) -> NDArray[np.float64]:
+        """Height of each element above ground, (element,), mm, topmost ray first; elements of a boom share one."""
+        return self.geometry.source_height_mm + self._rise_mm * self.element_depth_mm / self.geometry.source_to_array_mm
+
+    @property
+    def element_depth_mm(self) -> NDArray[np.float64]:
+        """Distance of each element from the source along the beam axis, (element,), mm.
+
+        Elements of a boom stand where their rays cross its height, the lower edge of the lowest of them being at the corner.
+        """
+        depth, boom = np.full(self.elements, self.geometry.source_to_array_mm), self.geometry.boom_elements
+        if boom:
+            rise = self._rise_mm
+            depth[:boom] *= (rise[boom - 1] - self.element_pitch_mm / 2) / rise[:boom]
+        return depth
+
+    @property
+    def element_exposure(self) -> NDArray[np.float64]:
+        """Photons on each element over those on one on the axis, (element,), for a source that radiates alike in all directions.
+
+        cos³ of the fan angle, by distance and obliquity of a straight array. An element of a boom fills the same angle of the fan,
+        and is wider in the other direction as it stands nearer to the source.
+        """
+        angle = self.fan_angle_rad.astype(np.float64)
+        exposure: NDArray[np.float64] = np.cos(angle) ** 3 * (self.geometry.source_to_array_mm / self.element_depth_mm)
+        return exposure
 
     @property
     def object_height_mm(self) -> NDArray[np.float64]:
         """Height above ground at which each element's ray crosses the object plane, (element,), mm."""
-        source = self.geometry.source_height_mm
-        height: NDArray[np.float64] = source + (self.element_height_mm - source) / self.magnification
-        return height
+        return self.geometry.source_height_mm + self._rise_mm / self.magnification
 
     @property
     def fan_angle_rad(self) -> NDArray[np.float32]:
         """Angle of each element's ray from the beam axis, (element,), rad, positive upwards."""
-        rise = self.element_height_mm - self.geometry.source_height_mm
-        return np.arctan2(rise, self.geometry.source_to_array_mm).astype(np.float32)
+        return np.arctan2(self._rise_mm, self.geometry.source_to_array_mm).astype(np.float32)
 
     def beams(self) -> tuple[Beam, ...]:
         """Return one `Beam` per channel, with an angle axis that covers the array."""
@@ -204,11 +263,14 @@ class Scanner(_Model):
         geometry = self.geometry.model_copy(
             update={
                 "elements": self.elements // elements,
+                "boom_elements": self.geometry.boom_elements // elements,
+                "columns": self._columns_binned(lines),
                 "element_pitch_mm": self.element_pitch_mm * elements,
                 "line_pitch_mm": self.line_pitch_mm * lines,
             }
         )
-        root = float(np.sqrt(lines))
+        # Lines of one pulse share its fluctuation.
+        root = float(np.sqrt(lines * geometry.columns / self.geometry.columns))
         # Only the outermost of the merged elements have a neighbour outside.
         artefacts = self.artefacts.model_copy(update={"crosstalk": self.artefacts.crosstalk / elements})
         pulse = self.pulse.model_copy(
@@ -239,13 +301,27 @@ class Scanner(_Model):
             }
         )
 
+    def _columns_binned(self, lines: int) -> int:
+        columns = self.geometry.columns
+        if columns % lines and lines % columns:
+            raise ConfigurationError(
+                f"binning by {lines} lines of a scanner that reads {columns} columns per pulse",
+                expected="a divisor or a multiple of the columns",
+            )
+        return max(1, columns // lines)
+
     def with_elements(self, elements: int) -> Scanner:
         """Return the scanner with an array of another length about the same middle (a file may hold a cut-out)."""
         if elements == self.elements:
             return self
         shift = (elements - self.elements) * self.element_pitch_mm / 2
         geometry = self.geometry.model_copy(
-            update={"elements": elements, "array_top_mm": self.geometry.array_top_mm + shift}
+            update={
+                "elements": elements,
+                "array_top_mm": self.geometry.array_top_mm + shift,
+                # The corner stays where it is.
+                "boom_elements": max(0, self.geometry.boom_elements + (elements - self.elements) // 2),
+            }
         )
         return self.model_copy(update={"geometry": geometry})
 

@@ -43,12 +43,16 @@ class Pulses:
 
 
 def draw_pulses(scanner: Scanner, lines: int, flaws: Imperfections, rng: np.random.Generator) -> Pulses:
-    """Draw what the source does in a scan of some lines and in the open-beam reference before it."""
-    channels, total = len(scanner.channels), lines + scanner.reference_lines
-    source = scanner.pulse
-    common = rng.normal(0, source.fluctuation_common, total)
-    own = rng.normal(0, source.fluctuation_channel, (channels, total))
-    reading = rng.normal(0, source.monitor_noise, (channels, total))
+    """Draw what the source does in a scan of some lines and in the open-beam reference before it; columns share their pulse."""
+    channels, source = len(scanner.channels), scanner.pulse
+    pulse_of = _pulse_of_lines(scanner, lines)
+    pulse_of = np.concatenate(
+        [pulse_of, pulse_of.max(initial=-1) + 1 + _pulse_of_lines(scanner, scanner.reference_lines)]
+    )
+    total = int(pulse_of[-1]) + 1
+    common = rng.normal(0, source.fluctuation_common, total)[pulse_of]
+    own = rng.normal(0, source.fluctuation_channel, (channels, total))[:, pulse_of]
+    reading = rng.normal(0, source.monitor_noise, (channels, total))[:, pulse_of]
     change = float(rng.normal(0, scanner.artefacts.drift)) * flaws.drift
     # An accelerator that misfires still gives some dose; the bound is 19 standard deviations away for every scanner.
     pulse = np.maximum(1 + (common + own) * flaws.pulse, _LEAST_LEVEL)
@@ -58,14 +62,28 @@ def draw_pulses(scanner: Scanner, lines: int, flaws: Imperfections, rng: np.rand
     return Pulses(pulse[:, :lines], pulse[:, lines:], drift, monitor[:, :lines], monitor[:, lines:])
 
 
+def _pulse_of_lines(scanner: Scanner, lines: int) -> NDArray[np.intp]:
+    return np.arange(lines) // scanner.geometry.columns
+
+
+def times_of(scanner: Scanner, lines: int, flaws: Imperfections) -> Float64:
+    """Return when every line of every channel is taken, (channel, line), s; columns of one pulse at once."""
+    columns = scanner.geometry.columns
+    lag = 0.5 * (flaws.interlace and scanner.pulse.interlaced) * np.arange(len(scanner.channels))
+    times: Float64 = (_pulse_of_lines(scanner, lines) + 0.5 + lag[:, None]) * columns / scanner.lines_per_s
+    return times
+
+
 def draw_travel(scanner: Scanner, lines: int, flaws: Imperfections, rng: np.random.Generator) -> Float64:
     """Draw where every line of every channel meets the load, (channel, line), mm.
 
     The speed varies smoothly: normal deviates every ``wobble_mm``, blended by Gaussian weights of that width and scaled to the
-    stated spread. The low energy of an interlaced scanner fires half a line's time later.
+    stated spread. The low energy of an interlaced scanner fires half the time from pulse to pulse later. Columns of one pulse stand
+    side by side, a line's pitch apart at the middle of the load, however the load moves.
     """
-    pitch, artefacts = scanner.line_pitch_mm, scanner.artefacts
-    half = np.arange(2 * lines + 2)
+    pitch, artefacts, columns = scanner.line_pitch_mm, scanner.artefacts, scanner.geometry.columns
+    pulse = _pulse_of_lines(scanner, lines)
+    half = np.arange(2 * columns * (int(pulse.max(initial=-1)) + 2))
     edge = half * (pitch / 2)
     knots = np.arange(-3, int(lines * pitch / artefacts.wobble_mm) + 5)
     strength = rng.standard_normal(knots.size)
@@ -76,4 +94,6 @@ def draw_travel(scanner: Scanner, lines: int, flaws: Imperfections, rng: np.rand
         steps = np.clip(speed, -_LARGEST_WOBBLE, _LARGEST_WOBBLE) * (pitch / 2)
         edge = edge + np.concatenate([[0.0], np.cumsum(steps[:-1])])
     lag = int(flaws.interlace and scanner.pulse.interlaced)
-    return np.stack([edge[1 + lag * c : 2 * lines + 1 + lag * c : 2] for c in range(len(scanner.channels))])
+    beside = (np.arange(lines) - pulse * columns - (columns - 1) / 2) * pitch
+    fired = columns * (2 * pulse + 1)
+    return np.stack([edge[fired + lag * columns * c] + beside for c in range(len(scanner.channels))])

@@ -16,7 +16,7 @@ from scananalysis.physics import Beam, mass_attenuation
 from scananalysis.simulation.artefacts import Scatter, blur, focal_kernels
 from scananalysis.simulation.imperfections import Imperfections
 from scananalysis.simulation.product import product
-from scananalysis.simulation.pulses import draw_pulses, draw_travel
+from scananalysis.simulation.pulses import draw_pulses, draw_travel, times_of
 from scananalysis.simulation.quadrature import effective_beam
 from scananalysis.simulation.rays import Rays
 from scananalysis.simulation.readout import Channel, Quanta, draw_elements, drop_lines, two_energies
@@ -131,7 +131,6 @@ def render(scene: Scene, scanner: Scanner, seed: int = 0, *, imperfections: Impe
         },
         inputs={"scanner": sha256_json(scanner.model_dump(mode="json"))},
     )
-    lag = 0.5 * (flaws.interlace and scanner.pulse.interlaced) * np.arange(channels)
     scan = RawScan(
         counts,
         scanner=scanner.name,
@@ -140,7 +139,7 @@ def render(scene: Scene, scanner: Scanner, seed: int = 0, *, imperfections: Impe
         monitor=pulses.monitor.astype(np.float32) if has_monitor else None,
         air_monitor=pulses.air_monitor.astype(np.float32) if has_monitor else None,
         position_mm=position,
-        time_s=(np.arange(lines) + 0.5 + lag[:, None]) / scanner.lines_per_s,
+        time_s=times_of(scanner, lines, flaws),
         binning=_binning(scanner),
         metadata={"simulated": True},
         provenance=provenance,
@@ -207,11 +206,11 @@ class _OpenBeam(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def _open_beam(beam: Beam, photons_per_line: float, angles: bytes) -> _OpenBeam:
-    """Return the open beam at some fan angles, float32 as bytes: the same for every scene."""
+def _open_beam(beam: Beam, photons_per_line: float, angles: bytes, exposure: bytes) -> _OpenBeam:
+    """Return the open beam at some fan angles, float32 as bytes, and exposures, float64 as bytes: the same for every scene."""
     angle, few = np.frombuffer(angles, np.float32).astype(np.float64), effective_beam(beam)
     # Fewer photons off the axis: by spectrum, distance and obliquity.
-    scale = photons_per_line / beam.photons().sum() * np.cos(angle)[:, None] ** 3
+    scale = photons_per_line / beam.photons().sum() * np.frombuffer(exposure)[:, None]
     full, photons = beam.photons(angle) * scale, few.photons(angle) * scale
     mean, square = (full * beam.response).sum(axis=1), (full * beam.response_square).sum(axis=1)
     weights = photons * few.response
@@ -237,7 +236,12 @@ class _View:
         self._mu = np.stack(
             [_attenuation(m.composition, few) for m in tracer.matter] or [np.empty(few.energy_mev.size, np.float32)]
         )
-        lit = _open_beam(beam, scanner.channels[c].photons_per_line, scanner.fan_angle_rad.tobytes())
+        lit = _open_beam(
+            beam,
+            scanner.channels[c].photons_per_line,
+            scanner.fan_angle_rad.tobytes(),
+            scanner.element_exposure.tobytes(),
+        )
         self.open_beam, self._weights = (lit.mean, lit.square), lit.weights
         self._open = tuple(part.astype(np.float32)[:, None] for part in self.open_beam)
         worth = few.response_square / few.response

@@ -3,6 +3,7 @@ import pytest
 
 from scananalysis.core import ConfigurationError
 from scananalysis.detectors import scanner, scanners
+from scananalysis.detectors.scanner import Scanner
 
 
 @pytest.mark.parametrize("name", scanners())
@@ -28,6 +29,42 @@ def test_binning_keeps_the_field_of_view_and_adds_photons():
 def test_a_cut_out_keeps_the_middle():
     rail = scanner("rail-6-4mv")
     assert rail.with_elements(682).fan_angle_rad.mean() == pytest.approx(rail.fan_angle_rad.mean(), abs=1e-4)
+
+
+def l_shaped(boom=200, **changes):
+    full = scanner("cargo-6-4mv").model_dump()
+    full["geometry"] |= {"boom_elements": boom} | changes
+    return Scanner.model_validate(full)
+
+
+def test_the_corner_of_an_l_shaped_array():
+    straight, bent = scanner("cargo-6-4mv"), l_shaped()
+    source, depth, height = bent.geometry.source_height_mm, bent.element_depth_mm, bent.element_height_mm
+    # Every element lies on its ray, and pixels in the load are where they are with a straight array.
+    np.testing.assert_allclose(np.arctan2(height - source, depth), bent.fan_angle_rad, atol=1e-6)
+    np.testing.assert_array_equal(bent.fan_angle_rad, straight.fan_angle_rad)
+    np.testing.assert_array_equal(bent.object_height_mm, straight.object_height_mm)
+    np.testing.assert_allclose(height[:200], straight.geometry.array_top_mm - 1000)
+    np.testing.assert_array_equal(height[200:], straight.element_height_mm[200:])
+    assert np.all(np.diff(depth[:200]) > 0)
+    assert depth[199] < 9000 == depth[200]
+    # Solid angle of an element: its share of the fan times its width over its distance.
+    share = np.diff(np.arctan((straight._rise_mm[:1] + np.array([-2.5, 2.5])) / 9000))[0]
+    distance = np.hypot(depth[0], height[0] - source)
+    on_axis = (5 / 9000) * (1 / 9000)
+    assert bent.element_exposure[0] == pytest.approx(share / distance / on_axis, rel=1e-6)
+    np.testing.assert_array_equal(bent.element_exposure[200:], straight.element_exposure[200:])
+    assert bent.binned(4, 4).geometry.boom_elements == 50
+    np.testing.assert_allclose(bent.binned(4, 4).element_height_mm[:50], height[0])
+    assert bent.with_elements(1376).element_height_mm[0] == pytest.approx(height[0])
+
+
+@pytest.mark.parametrize(
+    ("boom", "sentence"), [(2000, "fewer than elements"), (900, "above the source"), (500, "behind the middle")]
+)
+def test_a_boom_that_cannot_stand_is_refused(boom, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        l_shaped(boom)
 
 
 def test_unknown_scanner_names_the_known_ones():
