@@ -73,6 +73,27 @@ class Readout(_Model):
     air_counts: Positive = Field(description="Open-beam signal above the offset on the axis")
     gain_spread: NotNegative = Field(description="1-σ relative spread of the gain between elements")
     mode: Literal["integrating", "counting"] = Field(description="Signal is deposited energy, or a number of photons")
+    low_gain_from_counts: NotNegative = Field(
+        default=0, description="Reading from which a second, lower gain is used; 0: one gain"
+    )
+    low_gain_step_counts: float = Field(default=1, ge=1, description="Counts per step of the converter at the low gain")
+    low_gain_noise_counts: NotNegative = Field(
+        default=0, description="1-σ electronic noise of one reading at the low gain"
+    )
+    low_gain_spread: NotNegative = Field(
+        default=0,
+        description="1-σ relative spread between elements of the low gain over the high one, as the electronics join them",
+    )
+
+    @model_validator(mode="after")
+    def _two_gains(self) -> Readout:
+        if self.low_gain_from_counts >= self.full_scale_counts:
+            raise ValueError("low_gain_from_counts must be below full scale")
+        if not self.low_gain_from_counts and (
+            self.low_gain_step_counts > 1 or self.low_gain_noise_counts or self.low_gain_spread
+        ):
+            raise ValueError("a low gain is described, but low_gain_from_counts does not say from where it is used")
+        return self
 
     @property
     def full_scale_counts(self) -> int:
@@ -291,6 +312,9 @@ class Scanner(_Model):
                         "electronic_noise_counts": noise,
                         "offset_spread_counts": self.readout.offset_spread_counts / spread,
                         "gain_spread": self.readout.gain_spread / spread,
+                        "low_gain_step_counts": max(1.0, self.readout.low_gain_step_counts / merged),
+                        "low_gain_noise_counts": self.readout.low_gain_noise_counts / float(np.sqrt(merged)),
+                        "low_gain_spread": self.readout.low_gain_spread / spread,
                     }
                 ),
                 "channels": tuple(

@@ -32,6 +32,8 @@ class Elements:
     flicker_sigmas, flicker_time : ndarray of float64, (element,)
         Height of a flickering element's jumps in standard deviations of its open-beam reading, with their sign, and the
         share of the time in which it stands on its second level; 0 for others.
+    low_gain : ndarray of float64, (channel, element)
+        Low gain over high gain, as the electronics join them: 1 where they do it right.
     """
 
     offset: NDArray[np.float64]
@@ -41,6 +43,7 @@ class Elements:
     flicker: NDArray[np.bool_]
     flicker_sigmas: NDArray[np.float64]
     flicker_time: NDArray[np.float64]
+    low_gain: NDArray[np.float64]
 
 
 def draw_elements(scanner: Scanner, flaws: Imperfections, rng: np.random.Generator) -> Elements:
@@ -62,6 +65,7 @@ def draw_elements(scanner: Scanner, flaws: Imperfections, rng: np.random.Generat
         flicker=np.broadcast_to(flicker, shape).copy(),
         flicker_sigmas=sigmas,
         flicker_time=(least + (most - least) * time) * flicker,
+        low_gain=np.maximum(1 + rng.normal(0, readout.low_gain_spread, shape) * flaws.gain, 0.2),
     )
 
 
@@ -155,6 +159,7 @@ class Channel:
         self._flickers = np.flatnonzero(elements.flicker[index])
         self._jump = (elements.flicker_sigmas * reading)[self._flickers]
         self._jump_time = elements.flicker_time[self._flickers]
+        self._low_gain = elements.low_gain[index].astype(np.float32)
         self._dtype = np.uint16 if readout.bits <= 16 else np.uint32
         # Single precision rounds 2³² − 1 up.
         top = np.float32(readout.full_scale_counts)
@@ -189,6 +194,7 @@ class Channel:
         level: NDArray[np.float64],
         glow: Afterglow,
         active: NDArray[np.bool_],
+        low: NDArray[np.bool_] | None = None,
     ) -> NDArray[Any]:
         """Read out the next lines, (line, element).
 
@@ -201,6 +207,8 @@ class Channel:
             Output of the beam.
         glow : Afterglow
         active : ndarray of bool, (flickering element, line)
+        low : ndarray of bool, (line, element), optional
+            Filled with where the low gain is used.
         """
         readout, beam = self._scanner.readout, level.astype(np.float32)
         signal = np.multiply(mean, beam, out=mean)
@@ -226,14 +234,28 @@ class Channel:
         values += self._offset
         if self._flickers.size:
             values[:, self._flickers] += active.T * self._jump
+        switched = self._switch(values) if readout.low_gain_from_counts else None
         if self._flaws.noise:
             noise = self._electronic.standard_normal(values.shape, np.float32)
-            noise *= np.float32(readout.electronic_noise_counts)
+            high = np.float32(readout.electronic_noise_counts)
+            noise *= high if switched is None else np.where(switched, np.float32(readout.low_gain_noise_counts), high)
             values += noise
+        if switched is not None:
+            step = np.float32(readout.low_gain_step_counts)
+            values[switched] = np.rint(values[switched] / step) * step
+            if low is not None:
+                low[:] = switched
         # Truncation of half a count more rounds.
         values += np.float32(0.5)
         np.clip(values, 0, self._highest, out=values)
         return values.astype(self._dtype)
+
+    def _switch(self, values: Float32) -> NDArray[np.bool_]:
+        """Give readings that use the low gain the error with which it is joined, in place; return which they are."""
+        switched: NDArray[np.bool_] = values >= np.float32(self._scanner.readout.low_gain_from_counts)
+        off = (values - self._offset) * (self._low_gain - 1)
+        values += np.where(switched, off, np.float32(0))
+        return switched
 
     def references(self, level: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Read out open beam and dark, each (line, element); the array has settled in both."""

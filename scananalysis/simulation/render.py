@@ -46,7 +46,8 @@ class Simulated:
         Maps (y, x): ``areal_density``, ``cargo_areal_density``, ``object_areal_density`` (g/cm²), ``family``, ``heading`` (int16, −1 for
         none), ``insert``, ``load``, ``structure`` (bool); maps (channel, y, x): ``transmission`` of an ideal scanner, ``scatter``
         relative to the open beam, ``flickering`` (bool); elements (channel, element): ``offset``, ``gain``, ``dead``, ``hot``,
-        ``flicker``; lines (channel, line): ``pulse``, ``drift``, ``position_mm``, ``dropped``.
+        ``flicker``; lines (channel, line): ``pulse``, ``drift``, ``position_mm``, ``dropped``. Of a readout with two gains also
+        ``at_low_gain`` (channel, y, x) and ``low_gain`` (channel, element), the error with which the low gain is joined.
     labels : mapping
         Of the scene.
     """
@@ -98,6 +99,7 @@ def render(scene: Scene, scanner: Scanner, seed: int = 0, *, imperfections: Impe
     tracer = Tracer(scene, seed)
     truth = Truth(tracer.matter, (scanner.elements, lines), channels, scatter=_scatters(scanner, flaws))
     counts = np.empty((channels, lines, scanner.elements), np.uint16 if scanner.readout.bits <= 16 else np.uint32)
+    low = np.zeros(counts.shape, bool) if scanner.readout.low_gain_from_counts else None
     air: list[NDArray[Any]] = []
     dark: list[NDArray[Any]] = []
     dropped: list[NDArray[np.bool_]] = []
@@ -113,7 +115,13 @@ def render(scene: Scene, scanner: Scanner, seed: int = 0, *, imperfections: Impe
             at = slice(first, min(first + block_lines, lines))
             signal = view.signal(at)
             counts[c, at] = array.counts(
-                signal.mean, signal.square, signal.few, pulses.level[c, at], glow, active[:, at]
+                signal.mean,
+                signal.square,
+                signal.few,
+                pulses.level[c, at],
+                glow,
+                active[:, at],
+                None if low is None else low[c, at],
             )
             truth.add_signal(c, at, signal.transmission, signal.scatter)
             if c == 0:
@@ -151,6 +159,9 @@ def render(scene: Scene, scanner: Scanner, seed: int = 0, *, imperfections: Impe
         "dropped": np.stack(dropped),
     }
     elements_truth = {name: getattr(elements, name) for name in ("offset", "gain", "dead", "hot", "flicker")}
+    if low is not None:
+        elements_truth["low_gain"] = elements.low_gain
+        lines_truth["at_low_gain"] = np.ascontiguousarray(low.transpose(0, 2, 1))
     return Simulated(scan, truth.maps() | elements_truth | lines_truth, scene.labels)
 
 

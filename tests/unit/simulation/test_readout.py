@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from scananalysis.detectors import scanner
-from scananalysis.simulation import Imperfections, Scene, render
+from scananalysis.detectors.scanner import Scanner
+from scananalysis.simulation import Box, Imperfections, Matter, Piece, Scene, render
 from scananalysis.simulation.readout import draw_elements
 
 PORTAL = scanner("cargo-6-4mv").binned(2, 2)
@@ -53,6 +54,72 @@ def test_references_are_settled():
     made, found = air_of(slow, afterglow=True)
     np.testing.assert_allclose(found, air_of(PORTAL)[1], atol=1.01)
     assert np.ptp(made.scan.dark) == 0
+
+
+def two_gains(**changes):
+    stated = PORTAL.model_dump()
+    stated["readout"] |= {
+        "low_gain_from_counts": 9000,
+        "low_gain_step_counts": 16,
+        "low_gain_noise_counts": 8,
+    } | changes
+    return Scanner.model_validate(stated)
+
+
+# Water of growing thickness, above the array's middle none: signals from the open beam down to a hundredth of it.
+RAMP = Scene(
+    tuple(
+        Piece(Box((400.0 * i, 400.0 * (i + 1)), (-1000, 2500), (5500, 5500 + 60.0 * i)), Matter.of("water"), 1.0)
+        for i in range(12)
+    ),
+    4800.0,
+)
+
+
+def test_two_gains_read_in_steps_of_their_own_and_join():
+    """Below the switch-over single counts, above it steps; the truth says which; nothing else changes."""
+    plain, made = (render(RAMP, d, 1, imperfections=Imperfections.none()) for d in (PORTAL, two_gains()))
+    low = made.truth["at_low_gain"].transpose(0, 2, 1)
+    assert 0.1 < low.mean() < 0.9
+    one, two = plain.scan.counts.astype(float), made.scan.counts.astype(float)
+    np.testing.assert_array_equal(low, one >= 9000)
+    np.testing.assert_array_equal(one[~low], two[~low])
+    assert np.all(two[low] % 16 == 0)
+    assert np.abs(two - one)[low].max() <= 8.5
+    assert np.abs(two - one)[low].max() > 6
+    np.testing.assert_array_equal(made.truth["low_gain"], 1)
+    assert "at_low_gain" not in plain.truth
+
+
+def test_the_low_gain_has_noise_and_a_join_of_its_own():
+    noisy = dataclasses.replace(Imperfections.none(), noise=True)
+    quiet = two_gains(low_gain_step_counts=1, low_gain_noise_counts=200, electronic_noise_counts=3)
+    found = render(Scene((), 8000.0), quiet, 2, imperfections=noisy).scan
+    plain = render(Scene((), 8000.0), PORTAL, 2, imperfections=noisy).scan
+    assert found.dark.std() == pytest.approx(np.hypot(3, 1 / np.sqrt(12)), rel=0.02)
+    grown = found.counts.astype(float).var(axis=1).mean() - plain.counts.astype(float).var(axis=1).mean()
+    assert grown == pytest.approx(200**2 - PORTAL.readout.electronic_noise_counts**2, rel=0.05)
+    off = render(
+        RAMP, two_gains(low_gain_spread=0.01), 1, imperfections=dataclasses.replace(Imperfections.none(), gain=True)
+    )
+    true = render(RAMP, two_gains(), 1, imperfections=dataclasses.replace(Imperfections.none(), gain=True))
+    assert off.truth["low_gain"].std() == pytest.approx(0.01, rel=0.1)
+    low = off.truth["at_low_gain"].transpose(0, 2, 1)
+    lowest = low[:, 2]
+    ratio = (off.scan.counts[:, 2] - off.truth["offset"]) / (true.scan.counts[:, 2] - true.truth["offset"])
+    np.testing.assert_allclose(ratio[lowest], off.truth["low_gain"][lowest], atol=2e-3)
+    np.testing.assert_array_equal(off.scan.counts[~low], true.scan.counts[~low])
+
+
+def test_a_low_gain_is_stated_whole():
+    for changes, sentence in (
+        ({"low_gain_from_counts": 0}, "from where"),
+        ({"low_gain_from_counts": 70_000}, "below full scale"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            two_gains(**changes)
+    assert two_gains().binned(2, 2).readout.low_gain_step_counts == 4
+    assert two_gains().binned(2, 2).readout.low_gain_noise_counts == 4
 
 
 def test_flickering_elements_jump_far_and_often():

@@ -213,6 +213,20 @@ def test_an_empty_scene_is_an_open_beam_scan():
     assert full.scan.counts.mean() == pytest.approx(full.scan.air.mean(), rel=0.02)
 
 
+def test_the_boom_of_an_l_shaped_array_sees_the_same_load_in_more_light():
+    """Its elements stand nearer to the source, where they fill a wider angle; rays and transmission are those of a straight array."""
+    bent = PORTAL.geometry.model_copy(update={"boom_elements": 240})
+    devices = [d.binned(8, 8) for d in (PORTAL, PORTAL.model_copy(update={"geometry": bent}))]
+    scene = Scene((Piece(Box((400, 1200), (2000, 3800), (5900, 6000)), Matter.of("Fe"), 7.87),), 1600.0)
+    straight, found = (render(scene, device, imperfections=PERFECT) for device in devices)
+    np.testing.assert_array_equal(found.truth["transmission"], straight.truth["transmission"])
+    offset = PORTAL.readout.offset_counts
+    ratio = (found.scan.counts[0, 0] - offset) / (straight.scan.counts[0, 0] - offset)
+    np.testing.assert_allclose(ratio, 9000 / devices[1].element_depth_mm, rtol=1e-4)
+    assert ratio[0] > 1.1
+    assert np.all(ratio[30:] == 1)
+
+
 def test_interlaced_energies_see_the_load_half_a_line_apart():
     device = PORTAL.binned(4, 4)
     scene = Scene(
