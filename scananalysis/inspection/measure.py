@@ -52,7 +52,10 @@ def measure_alarm(
     box_mm = in_millimetres(box, materials.pixel_mm)
     found = None if alarm.whole_load else _contrast(materials, alarm)
     if found is None:
-        kg, sigma_kg, seen = _all_of_it(materials, alarm.mask)
+        kg, sigma_kg, seen = math.nan, math.nan, _pooled(materials, alarm.mask)
+        if not math.isnan(seen.areal_density):
+            total = mass(materials, alarm.mask)
+            kg, sigma_kg = total.kg, total.sigma_kg
     else:
         kg, sigma_kg = _added_mass(materials, alarm.mask, found)
         seen = found
@@ -89,7 +92,7 @@ def measure_alarm(
 def whole_load(materials: MaterialMap, load: NDArray[np.bool_], measured: Mapping[str, float]) -> SuspectRegion:
     """Return the load as a region of its own, for a mass that does not fit the papers."""
     box = bounding_box(load)
-    _, _, seen = _all_of_it(materials, load)
+    seen = _pooled(materials, load)
     apart, kg = measured["mass_difference_sigmas"], measured["mass_difference_kg"]
     more = "heavier" if kg > 0 else "lighter"
     return SuspectRegion(
@@ -165,26 +168,16 @@ def _added_mass(materials: MaterialMap, mask: NDArray[np.bool_], found: Contrast
     return raw * factor, sigma
 
 
-def _all_of_it(materials: MaterialMap, mask: NDArray[np.bool_]) -> tuple[float, float, Contrast]:
+def _pooled(materials: MaterialMap, mask: NDArray[np.bool_]) -> Contrast:
+    """Return what a region without surroundings shows; nothing of it where no pixel can be used."""
     nothing = math.nan
-    total = mass(materials, mask)
     try:
         model, _ = model_for(materials.radiograph)
         pooled = pool(materials.radiograph, model, mask)
     except ConfigurationError:
-        return nothing, nothing, Contrast(*(nothing,) * 9)
-    seen = Contrast(
-        pooled.areal_density,
-        pooled.sigma_areal_density,
-        pooled.z_eff,
-        pooled.sigma_z,
-        nothing,
-        nothing,
-        nothing,
-        nothing,
-        nothing,
-    )
-    return total.kg, total.sigma_kg, seen
+        return Contrast(*(nothing,) * 9)
+    figures = pooled.areal_density, pooled.sigma_areal_density, pooled.z_eff, pooled.sigma_z
+    return Contrast(*figures, nothing, nothing, nothing, nothing, nothing)
 
 
 def _goods(declaration: Declaration) -> str:
