@@ -11,7 +11,7 @@ import numpy as np
 
 from scananalysis.calibration.defects import find_defects
 from scananalysis.calibration.recipe import Defects
-from scananalysis.calibration.references import Calibration, acquired
+from scananalysis.calibration.references import TEMPERATURE, Calibration, acquired, temperature
 from scananalysis.core import CalibrationError, RawScan
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ MOST_BAD = 0.1
 
 MOST_FLUCTUATION = 0.1
 """Spread of the open beam from line to line (beside its monitor) above which something moved through it; beams fluctuate by 0.02."""
-
-TEMPERATURE = "temperature_c"
-"""Name under which scans and sets state the temperature of the array, °C."""
 
 
 def gather(dark: Sequence[RawScan], air: Sequence[RawScan], names: Sequence[str] = ()) -> RawScan:
@@ -164,7 +161,7 @@ def build_calibration(
         check_beam(lines.air, lines.dark.mean(axis=1), lines.dark.std(axis=1))
     made = Calibration.from_references(lines, valid_from=start, valid_until=end)
     _check_array(made)
-    stated = [float(scan.metadata[TEMPERATURE]) for scan in every if TEMPERATURE in scan.metadata]
+    stated = [warmth for scan in every if (warmth := temperature(scan)) is not None]
     warmth = float(np.mean(stated)) if temperature_c is None and stated else temperature_c
     if warmth is not None and not np.isfinite(warmth):
         raise CalibrationError(f"temperature is {warmth}", expected="degrees Celsius")

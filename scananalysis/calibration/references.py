@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from os import PathLike
 from typing import Any
@@ -26,6 +26,11 @@ Float64 = NDArray[np.float64]
 
 LEAST_LINES = 8
 _LEAST_QUANTUM_PRECISION = 0.1
+
+TEMPERATURE = "temperature_c"
+"""Name under which scans and sets state the temperature of the array, °C."""
+TEMPERATURE_LIMITS = "temperature_limits_c"
+"""Name under which a set states between which temperatures it holds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,12 +206,13 @@ class Calibration:
         return bool(np.isfinite(self.air_monitor).all())
 
     def check_fits(self, scan: RawScan, *, now: datetime | None = None) -> None:
-        """Refuse a scan of another scanner, binning or element count, or outside the time for which the set holds.
+        """Refuse a scan of another scanner, binning or element count, or outside the time and temperatures for which the set holds.
 
         Parameters
         ----------
         scan : RawScan
-            Its moment is ``metadata["acquired"]`` (ISO 8601 with a time zone); one without it is taken as scanned now.
+            Its moment is ``metadata["acquired"]`` (ISO 8601 with a time zone); one without it is taken as scanned now. Its temperature is
+            ``metadata["temperature_c"]``; one that does not state it is not refused for it.
         now : datetime, optional
 
         Raises
@@ -214,12 +220,41 @@ class Calibration:
         CalibrationError
         """
         moment = acquired(scan) if self.valid_from or self.valid_until else None
-        self.check(scan.scanner, scan.binning, (scan.shape[0], scan.shape[2]), moment or now)
+        self.check(scan.scanner, scan.binning, (scan.shape[0], scan.shape[2]), moment or now, temperature(scan))
+
+    @property
+    def temperature_limits_c(self) -> tuple[float, float] | None:
+        """Temperatures of the array between which the set holds, °C, or None where it has no such limits."""
+        stated = self.metadata.get(TEMPERATURE_LIMITS)
+        return None if stated is None else (float(stated[0]), float(stated[1]))
+
+    def within_temperature(self, degrees: float) -> Calibration:
+        """Return the set with limits: a scan that states a temperature further off than some degrees is refused.
+
+        Raises
+        ------
+        CalibrationError
+            The set does not know the temperature of its references.
+        """
+        middle = self.metadata.get(TEMPERATURE)
+        if middle is None or not degrees > 0:
+            raise CalibrationError(
+                f"a set that holds within {degrees:g} °C of {'a temperature it does not know' if middle is None else middle}",
+                expected="a positive number of degrees and references that state their temperature (metadata temperature_c)",
+                remedy="state the temperature of the array",
+            )
+        limits = [float(middle) - degrees, float(middle) + degrees]
+        return replace(self, metadata={**self.metadata, TEMPERATURE_LIMITS: limits})
 
     def check(
-        self, scanner: str, binning: tuple[int, int], shape: tuple[int, int], moment: datetime | None = None
+        self,
+        scanner: str,
+        binning: tuple[int, int],
+        shape: tuple[int, int],
+        moment: datetime | None = None,
+        temperature_c: float | None = None,
     ) -> None:
-        """Refuse another scanner, binning, number of channels and elements, or moment (now by default).
+        """Refuse another scanner, binning, number of channels and elements, moment (now by default), or temperature if it is known.
 
         Raises
         ------
@@ -232,6 +267,13 @@ class Calibration:
                 raise CalibrationError(
                     f"scan has {name} {a}", expected=f"{b} as the calibration set", remedy="use a set of this scanner"
                 )
+        limits = self.temperature_limits_c
+        if temperature_c is not None and limits is not None and not limits[0] <= float(temperature_c) <= limits[1]:
+            raise CalibrationError(
+                f"scan at {float(temperature_c):.1f} °C",
+                expected=f"one between {limits[0]:.1f} and {limits[1]:.1f} °C, for which the calibration set holds",
+                remedy="build a set from references at this temperature",
+            )
         if self.valid_from is None and self.valid_until is None:
             return
         moment = moment or datetime.now(UTC)
@@ -298,3 +340,19 @@ def acquired(scan: RawScan) -> datetime | None:
     if moment is None or moment.tzinfo is None:
         raise CalibrationError(f"metadata acquired is {text!r}", expected="ISO 8601 with a time zone")
     return moment
+
+
+def temperature(scan: RawScan) -> float | None:
+    """Return the temperature of the array, °C, from ``metadata["temperature_c"]``, or None where the scan does not say.
+
+    Raises
+    ------
+    CalibrationError
+        It is no finite number.
+    """
+    stated = scan.metadata.get(TEMPERATURE)
+    if stated is None:
+        return None
+    if isinstance(stated, bool) or not isinstance(stated, (int, float, np.number)) or not np.isfinite(stated):
+        raise CalibrationError(f"metadata {TEMPERATURE} is {stated!r}", expected="degrees Celsius")
+    return float(stated)

@@ -40,6 +40,8 @@ class Stream:
     binning : (int, int)
     moment : datetime, optional
         When the scan is taken, for the set's validity; now by default.
+    temperature_c : float, optional
+        Of the array; a set that holds at other temperatures is refused.
 
     Raises
     ------
@@ -70,11 +72,12 @@ class Stream:
         recipe: Recipe | None = None,
         binning: tuple[int, int] = (1, 1),
         moment: datetime | None = None,
+        temperature_c: float | None = None,
     ) -> None:
         used = calibration if isinstance(calibration, Calibration) else Calibration.load(calibration)
         found = find_scanner(scanner).binned(*binning) if isinstance(scanner, str) else scanner
         binned = binning if isinstance(scanner, str) else used.binning
-        used.check(found.name, binned, (len(found.channels), found.elements), moment)
+        used.check(found.name, binned, (len(found.channels), found.elements), moment, temperature_c)
         self._scanner, self._used, self._recipe = found, used, recipe or Recipe.for_scanner(found)
         self._nominal = float(np.hypot(found.pulse.fluctuation_common, found.pulse.fluctuation_channel))
         self._drift = Corrections.of(found, self._recipe).drift

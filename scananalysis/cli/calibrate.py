@@ -23,7 +23,7 @@ from scananalysis.cli.common import (
     Scanner,
     start,
 )
-from scananalysis.cli.sets import holds_now, moment, read_all, roles, say, summary
+from scananalysis.cli.sets import holds_at, holds_now, moment, read_all, roles, say, summary
 
 if TYPE_CHECKING:
     from scananalysis.calibration import Calibration
@@ -105,6 +105,10 @@ def build(
         float | None,
         typer.Option("--temperature", metavar="°C", help="Of the array; by default what the scans say, if they do."),
     ] = None,
+    temperature_within: Annotated[
+        float | None,
+        typer.Option("--temperature-within", metavar="°C", help="Refuse scans that state one further off than this."),
+    ] = None,
     scanner: Scanner = None,
     layout: Layout = None,
     format: Format = None,
@@ -155,6 +159,8 @@ def build(
                 inputs=inputs,
                 files=files,
             )
+            if temperature_within is not None:
+                made = made.within_temperature(temperature_within)
         except InputError as error:
             raise error.at(_names((*dark, *air))) from error.__cause__
         if wedge and wedge_definition is not None:
@@ -230,6 +236,7 @@ def check(
     from scananalysis.calibration import check_calibration, gather, load_calibration
     from scananalysis.calibration.check import Limits
     from scananalysis.calibration.references import acquired
+    from scananalysis.calibration.references import temperature as temperature_of
     from scananalysis.core import InputError
 
     used = load_calibration(calibration)
@@ -243,17 +250,21 @@ def check(
     except InputError as error:
         raise error.at(air) from error.__cause__
     expired = not holds_now(used, acquired(scans[-1]))
+    warmth = temperature_of(scans[-1])
+    elsewhere = not holds_at(used, warmth)
     output.json(
         {
             **found.to_dict(),
-            "holds": found.holds and not expired,
+            "holds": found.holds and not expired and not elsewhere,
             "expired": expired,
+            "outside_temperature": elsewhere,
             "file": str(calibration),
             "scan": str(air),
         }
     )
     _show_check(found, output)
     reasons = ["it is outside its time of validity"] if expired else []
+    reasons += [f"it is not for {warmth:.1f} °C"] if elsewhere else []
     reasons += [reason.rstrip(".") for reason in found.reasons]
     output.text("The set no longer holds." if reasons else "The set holds.")
     if reasons:

@@ -91,6 +91,7 @@ def summary(calibration: Calibration, path: Path) -> dict[str, Any]:
         "valid_until": _iso(calibration.valid_until),
         "holds_now": holds_now(calibration),
         "temperature_c": calibration.metadata.get("temperature_c"),
+        "temperature_limits_c": calibration.temperature_limits_c,
         "channels": channels,
         "curves": _curves(calibration),
         "inputs": dict(calibration.inputs),
@@ -103,6 +104,12 @@ def holds_now(calibration: Calibration, at: datetime | None = None) -> bool:
     now = at or datetime.now(UTC)
     begun = calibration.valid_from is None or calibration.valid_from <= now
     return begun and (calibration.valid_until is None or now <= calibration.valid_until)
+
+
+def holds_at(calibration: Calibration, temperature_c: float | None) -> bool:
+    """Say whether a temperature, °C, is one for which the set holds; an unknown one is."""
+    limits = calibration.temperature_limits_c
+    return limits is None or temperature_c is None or limits[0] <= temperature_c <= limits[1]
 
 
 def _iso(when: datetime | None) -> str | None:
@@ -140,7 +147,7 @@ def say(found: dict[str, Any], output: Output) -> None:
             "valid from": found["valid_from"] or "any time",
             "valid until": found["valid_until"] or "without an end",
             "holds now": found["holds_now"],
-            "temperature": "not known" if found["temperature_c"] is None else f"{found['temperature_c']:.1f} °C",
+            "temperature": _warmth(found["temperature_c"], found["temperature_limits_c"]),
         }
     )
     output.table(
@@ -175,6 +182,12 @@ def say(found: dict[str, Any], output: Output) -> None:
         ],
         right=range(5),
     )
+
+
+def _warmth(measured: float | None, limits: tuple[float, float] | None) -> str:
+    if measured is None:
+        return "not known"
+    return f"{measured:.1f} °C" + ("" if limits is None else f", holds from {limits[0]:.1f} to {limits[1]:.1f} °C")
 
 
 def _said(elements: list[int] | None) -> str:

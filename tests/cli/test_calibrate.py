@@ -151,6 +151,22 @@ def test_drift_new_dead_elements_and_noise_end_with_3(site: Path, folder: Path, 
     assert run("calibrate", "check", site, tmp_path / "new.h5", "--new-defects", 1, "--quiet").returncode == 0
 
 
+def test_a_set_with_temperature_limits_is_not_for_other_temperatures(folder: Path, tmp_path: Path) -> None:
+    made = tmp_path / "cool.h5"
+    sources = ("--dark", folder / "whole-dated.h5", "--air", folder / "whole-dated.h5", "--output", made)
+    done = run("calibrate", "build", *sources, "--temperature-within", 4)
+    assert done.returncode == 0, done.stderr
+    assert "21.0 °C, holds from 17.0 to 25.0 °C" in done.stdout
+    warm = tmp_path / "warm.h5"
+    scan = read(folder / "whole-dated.h5")
+    write(replace(scan, metadata={**scan.metadata, "temperature_c": 26.0}), warm)
+    checked = run("calibrate", "check", made, warm, "--json")
+    refused(checked, "it is not for 26.0 °C")
+    assert json.loads(checked.stdout)["outside_temperature"] is True
+    refused(run("calibrate", "build", "--dark", folder / "whole.h5", "--air", folder / "whole.h5", "--output", made,
+                "--temperature-within", 4), "a temperature it does not know")  # fmt: skip
+
+
 def test_show_says_and_draws_what_a_set_holds(site: Path, tmp_path: Path) -> None:
     done = run("calibrate", "show", site, "--output", tmp_path / "set.png")
     assert done.returncode == 0, done.stderr

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from scananalysis.calibration import Calibration, build_calibration, calibrate, gather
+from scananalysis.calibration import Calibration, Stream, build_calibration, calibrate, gather
 from scananalysis.core import CalibrationError, RawScan
 from scananalysis.detectors import scanner
 from scananalysis.simulation import Box, Matter, Piece, Scene, render
@@ -55,6 +55,29 @@ def test_validity_and_temperature_come_from_the_scans_or_are_stated(scan):
     assert stated.valid_until == NOW + timedelta(days=1)
     assert stated.metadata["temperature_c"] == 30.0
     assert "temperature_c" not in build_calibration(*([part] for part in files_of(scan))).metadata
+
+
+def test_a_set_with_temperature_limits_refuses_what_is_scanned_elsewhere(scan, tmp_path):
+    made = build_calibration(*([part] for part in files_of(scan)), temperature_c=20.0)
+    made.within_temperature(5.0).save(tmp_path / "set.h5")
+    used = Calibration.load(tmp_path / "set.h5")
+    assert used.temperature_limits_c == (15.0, 25.0)
+
+    def at(warmth):
+        return dataclasses.replace(scan, metadata={"temperature_c": warmth})
+
+    for accepted in (scan, at(15.0), at(24)):
+        used.check_fits(accepted)
+    with pytest.raises(CalibrationError, match=r"scan at 25\.5 °C; expected one between 15\.0 and 25\.0 °C"):
+        calibrate(at(25.5), used)
+    with pytest.raises(CalibrationError, match="temperature_c is 'warm'"):
+        used.check_fits(at("warm"))
+    with pytest.raises(CalibrationError, match="scan at 10"):
+        Stream(SCANNER, used, temperature_c=10.0)
+    # Without limits a temperature is only written down.
+    made.check_fits(at(80.0))
+    with pytest.raises(CalibrationError, match="a temperature it does not know"):
+        build_calibration(*([part] for part in files_of(scan))).within_temperature(5.0)
 
 
 def test_inputs_and_file_names_are_kept(scan, tmp_path):
