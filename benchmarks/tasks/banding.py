@@ -224,9 +224,9 @@ def measure(scan: sa.RawScan) -> dict[str, Any]:
     }
 
 
-def simulated(seed: int = 5) -> sa.RawScan:
+def simulated(seed: int = 5, binning: int = 2) -> sa.RawScan:
     """Return a simulated scan as an archive holds it: air-normalised by element, pulses left in, no monitor, no positions."""
-    device = find_scanner("cargo-6-4mv").binned(2, 2)
+    device = find_scanner("cargo-6-4mv").binned(binning, binning)
     scan = render(container_scene(seed, device, size="22G1").scene, device, seed).scan
     used = Calibration.from_references(scan)
     with np.errstate(divide="ignore", invalid="ignore"):

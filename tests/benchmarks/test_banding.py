@@ -77,3 +77,15 @@ def test_places_that_move_each_their_own_way_scatter(task):
     found = task.shift(posts(0.0, jitter=0.6))["all"]
     assert found["scatter"] == pytest.approx(0.6, abs=0.2)
     assert abs(found["lag"]) < 4 * found["sigma"]
+
+
+def test_calibration_takes_banding_and_the_shift_of_a_simulated_scan_away(task):
+    found = task.measure(task.simulated(binning=4))
+    for channel in ("channel 0", "channel 1"):
+        figures = found["banding"][channel]
+        assert figures["before"]["lines"]["over_noise"] > 10
+        assert figures["line_power_after_over_before"] < 0.1
+        assert figures["after"]["line_power_over_row_power"] < figures["before"]["line_power_over_row_power"]
+    before, after = (found["shift_lines"][when]["all"] for when in ("before", "after"))
+    assert before["lag"] == pytest.approx(0.5, abs=0.1)
+    assert abs(after["lag"]) < 0.3 * before["lag"]
