@@ -3,6 +3,7 @@
 from scananalysis.simulation.hidden import KINDS, NOT_IN_PARCELS
 from scananalysis.simulation.loads import FRAUDS, Load, container_scene
 from scananalysis.simulation.mesh import Mesh
+from scananalysis.simulation.projection import project, shadow
 from scananalysis.simulation.render import Imperfections, Simulated, render
 from scananalysis.simulation.scene import Matter, Piece, Scene
 from scananalysis.simulation.solids import Box, Cylinder, Ellipsoid, Wedge
@@ -23,5 +24,7 @@ __all__ = [
     "Simulated",
     "Wedge",
     "container_scene",
+    "project",
     "render",
+    "shadow",
 ]

@@ -58,7 +58,7 @@ def shadow(radiograph: Radiograph, pieces: Sequence[Piece], *, load: str = "wate
     (True, 1.0, True)
     """
     scanner = _scanner_of(radiograph)
-    x: Float64 = (np.arange(radiograph.shape[2]) + 0.5) * scanner.line_pitch_mm
+    x = ((np.arange(radiograph.shape[2]) + 0.5) * scanner.line_pitch_mm).astype(np.float64)
     layers = trace(Scene(tuple(pieces), float(x[-1] + x[0])), rays_of(scanner, x), 0)
     rows, columns = np.nonzero(layers.total() > 0)
     paths = layers.areal_density[:, rows, columns].astype(np.float64)
