@@ -80,8 +80,14 @@ def cluster(address: str | None, workers: int) -> Iterator[Client]:
         # The scheduler's and the workers' web servers stay on the loopback address, and have nothing to show.
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],
-        "distributed.admin.low-level-log-length": 100,
-        "distributed.admin.log-length": 100,
+        # Nobody looks at Dask's profiles and monitors here, which take time all along and memory for the first hour.
+        "distributed.worker.profile.enabled": False,
+        "distributed.admin.tick.interval": "1s",
+        "distributed.admin.system-monitor.interval": "10s",
+        "distributed.admin.system-monitor.log-length": 6,
+        "distributed.diagnostics.computations.max-history": 1,
+        "distributed.admin.low-level-log-length": 10,
+        "distributed.admin.log-length": 10,
     }
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(settings))
@@ -102,7 +108,8 @@ def cluster(address: str | None, workers: int) -> Iterator[Client]:
         except RuntimeError as error:
             raise ClusterError(
                 f"the local cluster does not start ({' '.join(str(error).split())[:200]}); see what else this machine is "
-                "doing, then run the same command with --resume."
+                "doing, then run the same command with --resume; a script of your own must call `run` below "
+                "`if __name__ == '__main__':`."
             ) from error
         yield stack.enter_context(Client(local, set_as_default=False))
 

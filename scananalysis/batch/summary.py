@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,7 +72,7 @@ def html(results: Results, ranking: Ranking | None = None, *, rows: int = 200) -
         dated=scores.table["date"].null_count < len(scores.table),
         failures_shown=FAILURES_SHOWN,
         run=_run(results),
-        spaced=lambda values, digits: " / ".join(f"{value:,.{digits}f}" for value in values) or "–",
+        spaced=_spaced,
         disclaimer=DISCLAIMER,
         version=__version__,
     )
@@ -99,6 +101,11 @@ def plain(scan: Ranked) -> dict[str, Any]:
         "report": scan.row["report"],
         "factors": [{"name": f.name, "points": f.points, "because": f.because} for f in scan.factors],
     }
+
+
+def _spaced(values: Sequence[float], digits: int) -> str:
+    """Return numbers with slashes between them, a dash for what is not known."""
+    return " / ".join(f"{value:,.{digits}f}" if math.isfinite(value) else "–" for value in values) or "–"
 
 
 def _text(package: str, name: str) -> str:

@@ -108,3 +108,11 @@ def test_failures_are_named(make_run: Any, row: Any) -> None:
     found = status(make_run([row(0), bad, row(2)]))
     assert (found.errors, found.quarantined) == (0, 1)
     assert found.failures == [bad]
+
+
+def test_the_results_are_read_by_pandas_from_the_folder(run: Results) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.read_parquet(run.store.folder / "scans")
+    assert frame["path"].tolist() == [f"scan-{n:05d}.h5" for n in range(10)]
+    assert (frame["verdict"] == "inspect").sum() == 1
+    assert frame["air_level"][0].tolist() == [50000.0, 50000.0]
