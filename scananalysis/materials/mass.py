@@ -101,12 +101,10 @@ def mass(
     raw = float(depth[usable].sum(dtype=np.float64)) * area_cm2 / 1000 * total / count
     factor, spread = _factor(materials, usable, composition, composition_sigma)
     kg = raw * factor
-    noise = float(
-        np.sqrt(
-            (materials.sigma_areal_density[usable].astype(np.float64) ** 2).sum()
-            * materials.radiograph.noise_area.max()
-        )
-    )
+    # Where the forward map folds the slope of Z, and σ with it, is unbounded; but at a given attenuation no element changes the
+    # areal density by more than itself.
+    sigma_pixels = np.minimum(materials.sigma_areal_density[usable], np.abs(depth[usable])).astype(np.float64)
+    noise = float(np.sqrt((sigma_pixels**2).sum() * materials.radiograph.noise_area.max()))
     noise *= area_cm2 / 1000 * factor * total / count
     shared = _shared(materials, usable) * area_cm2 / 1000 * count * factor * total / count
     scanner = find_scanner(materials.scanner)
