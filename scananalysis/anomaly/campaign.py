@@ -92,14 +92,13 @@ def truth_of_cells(truth: Mapping[str, NDArray[Any]], factors: Factors) -> dict[
     fy, fx = factors
 
     def blocks(plane: NDArray[Any]) -> NDArray[Any]:
-        full = np.pad(plane, [(0, -plane.shape[0] % fy), (0, -plane.shape[1] % fx)], mode="edge")
-        return full.reshape(full.shape[0] // fy, fy, full.shape[1] // fx, fx)
+        return _blocks(plane, factors)
 
     found: dict[str, NDArray[Any]] = {}
     for name in _TRUTHS:
         plane = blocks(truth[name])
         if name == "insert":
-            found[name] = np.asarray(plane.any(axis=(1, 3)))
+            found[name] = any_of_cells(truth[name], factors)
         elif name == "family":
             found[name] = plane[:, fy // 2, :, fx // 2]
         elif name == "load":
@@ -109,3 +108,21 @@ def truth_of_cells(truth: Mapping[str, NDArray[Any]], factors: Factors) -> dict[
     seen = blocks(truth["transmission"][0]).mean(axis=(1, 3))
     found["attenuation"] = -np.log(np.maximum(seen, 1e-9)).astype(np.float32)
     return found
+
+
+def any_of_cells(plane: NDArray[Any], factors: Factors) -> NDArray[np.bool_]:
+    """Return the cells of which any pixel is set.
+
+    Examples
+    --------
+    >>> any_of_cells(np.array([[False, False, True]]), (1, 2)).tolist()
+    [[False, True]]
+    """
+    return np.asarray(_blocks(plane.astype(bool), factors).any(axis=(1, 3)))
+
+
+def _blocks(plane: NDArray[Any], factors: Factors) -> NDArray[Any]:
+    """Return (y, pixel, x, pixel): the pixels of every cell, the last cells filled up with their edge."""
+    fy, fx = factors
+    full = np.pad(plane, [(0, -plane.shape[0] % fy), (0, -plane.shape[1] % fx)], mode="edge")
+    return full.reshape(full.shape[0] // fy, fy, full.shape[1] // fx, fx)

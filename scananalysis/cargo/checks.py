@@ -131,7 +131,9 @@ def _weights(declaration: Declaration) -> Iterator[Finding]:
             f"is {gross:g} kg, less than the items' net weights of {net:g} kg together",
             "error",
         )
-    if gross is not None and complete and gross > net * (1 + LARGEST_PACKAGING_SHARE):
+    if gross is not None and not declaration.items:
+        yield Finding("cargo_gross_weight_kg", f"is {gross:g} kg, although no goods are declared", "error")
+    elif gross is not None and complete and gross > net * (1 + LARGEST_PACKAGING_SHARE):
         yield Finding(
             "cargo_gross_weight_kg",
             f"is {gross:g} kg for {net:g} kg of goods, which leaves {(gross - net) / net:.0%} for packaging",

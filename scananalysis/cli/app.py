@@ -12,6 +12,7 @@ from scananalysis.cli import (
     calibrate,
     commodities,
     convert,
+    datasets,
     evaluate,
     evidence,
     formats,
@@ -60,4 +61,5 @@ for module in (inspect, info, convert, simulate, train, evaluate, scanners, form
 
 app.add_typer(batch.app)
 app.add_typer(calibrate.app)
+app.add_typer(datasets.app)
 app.add_typer(evidence.app)

@@ -43,6 +43,20 @@ def command(
             "after its false alarms were calibrated anew.",
         ),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="MANIFEST",
+            help="Instead of a recipe: the labelled scans of a manifest, as 'datasets import' and 'simulate' write it.",
+        ),
+    ] = None,
+    empty: Annotated[
+        bool,
+        typer.Option(
+            "--empty", help="Instead: empty containers told from loaded ones; --clean says how many of each kind."
+        ),
+    ] = False,
     site_scans: Annotated[
         int,
         typer.Option("--site-scans", min=8, metavar="N", help="With --shift: clean scans that calibrate anew."),
@@ -85,7 +99,17 @@ def command(
         "workers": workers,
     }
     read = read_recipe(recipe)
+    if empty:
+        if shift or model:
+            raise typer.BadParameter("looks for anything inside, without a model", param_hint="'--empty'")
+        _empty(read, settings, output_folder, output)
+        return
     models = [load(name) for name in names]
+    if data is not None:
+        if shift:
+            raise typer.BadParameter("changes simulated scans, not those of a manifest", param_hint="'--shift'")
+        _files(models, data, settings, output_folder, output, figures)
+        return
     if shift:
         if len(models) > 1:
             raise typer.BadParameter("takes one model", param_hint="'--shift'")
@@ -105,7 +129,7 @@ def _plain(
     output: Output,
     figures: bool,
 ) -> None:
-    from scananalysis.anomaly.evaluation import evaluate, save_evaluation, table
+    from scananalysis.anomaly.evaluation import evaluate
 
     with output.progress() as progress:
         result = evaluate(
@@ -116,11 +140,62 @@ def _plain(
             if progress is None
             else lambda done, total: progress(f"scan {done} of {total}", done / total),
         )
+    _write(result, folder, output, figures)
+    output.text(f"Simulated scans throughout. Tables with intervals and every scan's p-values are in {folder}")
+
+
+def _files(
+    models: list[AnomalyModel],
+    manifest: Path,
+    settings: dict[str, Any],
+    folder: Path,
+    output: Output,
+    figures: bool,
+) -> None:
+    from scananalysis.anomaly.evaluation import evaluate_files
+
+    with output.progress() as progress:
+        result = evaluate_files(
+            models,
+            manifest,
+            rates=settings["rates"],
+            workers=settings["workers"],
+            progress=None
+            if progress is None
+            else lambda done, total: progress(f"scan {done} of {total}", done / total),
+        )
+    _write(result, folder, output, figures)
+    output.text(f"Tables with intervals and every scan's p-values are in {folder}")
+
+
+def _write(result: dict[str, Any], folder: Path, output: Output, figures: bool) -> None:
+    from scananalysis.anomaly.evaluation import save_evaluation, table
+
     save_evaluation(result, folder, _drawn(result, folder, figures))
     output.json({key: value for key, value in result.items() if key != "scans"})
     head, rows = table(result)
     output.table(head, rows, right=range(1, len(head)))
-    output.text(f"Simulated scans throughout. Tables with intervals and every scan's p-values are in {folder}")
+
+
+def _empty(recipe: Recipe, settings: dict[str, Any], folder: Path, output: Output) -> None:
+    from scananalysis.anomaly.evaluation.empty import empty_table, evaluate_empty, save_empty
+
+    with output.progress() as progress:
+        result = evaluate_empty(
+            recipe,
+            settings["split"],
+            scanner=settings["scanner"],
+            count=settings["clean"],
+            workers=settings["workers"],
+            progress=None
+            if progress is None
+            else lambda done, total: progress(f"container {done} of {total}", done / total),
+        )
+    save_empty(result, folder)
+    output.json(result)
+    head, rows = empty_table(result)
+    output.table(head, rows, right=range(1, len(head)))
+    output.text(f"Simulated scans throughout. The table with intervals is in {folder}")
 
 
 def _shifts(

@@ -46,7 +46,7 @@ class Declaration(_Model):
     '0803'
     """
 
-    items: tuple[Item, ...] = Field(min_length=1, max_length=10_000, description="Declared goods")
+    items: tuple[Item, ...] = Field(max_length=10_000, description="Declared goods; none for an empty container")
     container: str | None = Field(default=None, max_length=20, description="ISO 6346 number, e.g. CSQU3054383")
     container_type: str | None = Field(default=None, max_length=4, description="ISO 6346 size and type, e.g. 42G1")
     tare_kg: float | None = Field(default=None, gt=0, description="Tare weight of the container, kg")

@@ -1,6 +1,7 @@
 """Datasets: recipes with disjoint splits, samples in memory, files with truth."""
 
 from scananalysis.datasets.generate import generate
+from scananalysis.datasets.labelled import Listed, import_scans, read_labels, read_manifest
 from scananalysis.datasets.recipe import Recipe, Shift, Split, read_recipe, recipes
 from scananalysis.datasets.samples import (
     Planned,
@@ -14,6 +15,7 @@ from scananalysis.datasets.samples import (
 )
 
 __all__ = [
+    "Listed",
     "Planned",
     "Recipe",
     "Sample",
@@ -21,8 +23,11 @@ __all__ = [
     "Split",
     "declaration_of",
     "generate",
+    "import_scans",
     "plan",
     "possible_frauds",
+    "read_labels",
+    "read_manifest",
     "read_recipe",
     "recipes",
     "sample",

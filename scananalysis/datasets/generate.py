@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from scananalysis.datasets.recipe import Recipe
 
-_MANIFEST = ("scan", "declaration", "fraud", "scanner", "sha256")
+MANIFEST = ("scan", "declaration", "fraud", "scanner", "sha256")
+"""Columns of a manifest."""
 
 
 def write_sample(recipe: Recipe, split: str, index: int, folder: Path) -> None:
@@ -82,7 +83,7 @@ def _write_manifest(folder: Path, name: str, stems: list[str]) -> Path:
     target, part = folder / f"{name}.csv", folder / f"{name}.csv.part"
     with part.open("w", newline="", encoding="utf-8") as stream:
         rows = csv.writer(stream)
-        rows.writerow(_MANIFEST)
+        rows.writerow(MANIFEST)
         for stem in stems:
             path = folder / f"{stem}.h5"
             scan = read(path)

@@ -24,6 +24,7 @@ from scananalysis.core import (
 )
 from scananalysis.inspection import inspectability
 from scananalysis.inspection.crop import thin
+from scananalysis.inspection.empty import check_empty
 from scananalysis.inspection.inputs import record
 from scananalysis.inspection.measure import measure_alarm, whole_load
 from scananalysis.inspection.papers import (
@@ -113,19 +114,26 @@ def inspect(  # noqa: PLR0913 - the public surface names each input of the chain
         raise error.at(source) from error.__cause__
     _check_rate(anomalies, used, scan.scanner, held)
     say("finding regions", 0.8)
-    load = inspectability.load_area(materials, anomalies)
+    place = ground(scan)
+    looked = check_empty(scan, materials, papers, place) if papers is not None and not papers.items else None
+    load = inspectability.load_area(materials, anomalies) if looked is None else looked.inside
     hidden = inspectability.blind(materials, load, held.largest_noise)
     measured = inspectability.measure(materials, load, hidden)
-    place = ground(scan)
-    regions, labels = _regions(materials, anomalies, load, papers, held, place)
     say("weighing the load", 0.9)
     coarse = thin(materials, _steps(materials))
     coarse_load = load[:: _steps(materials)[0], :: _steps(materials)[1]]
-    measured |= _mass(coarse, coarse_load, papers)
+    if looked is not None:
+        regions, labels, unscored = looked.regions, looked.labels, looked.unscored
+        measured |= looked.measured
+    else:
+        regions, labels = _regions(materials, anomalies, load, papers, held, place)
+        measured |= _mass(coarse, coarse_load, papers)
     if anomalies is not None:
         measured["scan_p_value"] = float(anomalies.scan_p_value["combined"])
     regions = (*regions, *_mass_region(coarse, coarse_load, measured, held, papers))
-    verdict, reasons = decide(measured, regions, held, unscored=unscored)
+    verdict, reasons = decide(
+        measured, regions, held, unscored=unscored, empty=() if looked is None else looked.reasons
+    )
     if papers is None:
         reasons = (*reasons, "No declaration was given, so the checks that need one are off.")
     flagged = _flagged(materials, load, hidden, labels, regions)
@@ -143,7 +151,7 @@ def inspect(  # noqa: PLR0913 - the public surface names each input of the chain
         findings=tuple(map(str, findings)),
         advice=_advice(verdict, regions, () if papers is None else tuple(handling_advice(papers))),
         comparisons=()
-        if papers is None
+        if papers is None or looked is not None
         else compare(
             coarse, _thin_anomalies(anomalies, _steps(materials)), coarse_load, papers, measured, held.mass_sigmas
         ),
@@ -187,6 +195,9 @@ def _chain(
     materials = discriminate(radiograph)
     say("comparing with the declaration" if papers is not None else "looking for anomalies", 0.5)
     used = load(model) if model is None or isinstance(model, str | PathLike) else model
+    if papers is not None and not papers.items:
+        # Nothing was declared to compare goods with; whether anything is inside is asked instead.
+        return materials, None, None, used
     if model is None and scan.scanner not in used.metadata.calibration:
         # Whoever names a model gets an error; the default model is nobody's choice, and the rest of the report stands.
         reason = (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from scananalysis._version import __version__
+from scananalysis.anomaly.emptiness import FALSE_ALARM_RATE
 from scananalysis.core import Declaration, count_flags
 from scananalysis.inspection.inputs import Inputs
 
@@ -181,7 +182,7 @@ def _regions(inspection: Inspection) -> list[RegionDocument]:
             box_mm=_box(region.box_mm),
             score=_number(region.score),
             p_value=region.p_value,
-            p_value_threshold=of_mass if region.head == "mass" else threshold,
+            p_value_threshold={"mass": of_mass, "empty": FALSE_ALARM_RATE}.get(region.head, threshold),
             mass_kg=_number(region.mass_kg),
             sigma_mass_kg=_number(region.sigma_mass_kg),
             areal_density_g_cm2=_number(region.areal_density),

@@ -62,7 +62,12 @@ class Limits:
 
 
 def decide(
-    measured: Mapping[str, float], regions: Sequence[SuspectRegion], limits: Limits, *, unscored: str | None = None
+    measured: Mapping[str, float],
+    regions: Sequence[SuspectRegion],
+    limits: Limits,
+    *,
+    unscored: str | None = None,
+    empty: Sequence[str] = (),
 ) -> tuple[Verdict, tuple[str, ...]]:
     """Return the verdict and the sentences that led to it.
 
@@ -77,13 +82,15 @@ def decide(
     limits : Limits
     unscored : str, optional
         Why no anomaly model scored the scan.
+    empty : sequence of str
+        What speaks for or against a container that was declared empty; it alarms where it has regions.
 
     Returns
     -------
     verdict : {"clear", "inspect", "not-inspectable"}
     reasons : tuple of str
     """
-    alarms = _alarms(measured, regions, limits)
+    alarms = [*(empty if regions else ()), *_alarms(measured, regions, limits)]
     blind = _blind(measured, limits)
     if unscored is not None:
         blind.append(unscored)
@@ -91,7 +98,7 @@ def decide(
         return "not-inspectable", (*blind, *alarms)
     if alarms:
         return "inspect", tuple(alarms)
-    return "clear", _calm(measured, limits)
+    return "clear", (*empty, *_calm(measured, limits))
 
 
 def _alarms(measured: Mapping[str, float], regions: Sequence[SuspectRegion], limits: Limits) -> list[str]:

@@ -11,7 +11,7 @@ from scananalysis.anomaly.evaluation.pod import PodCurve
 from scananalysis.anomaly.evaluation.rates import expected_alarms
 from scananalysis.anomaly.evaluation.scoring import CLEAN
 from scananalysis.anomaly.evaluation.summary import BACKGROUNDS, UNITS
-from scananalysis.anomaly.evaluation.text import NAMES
+from scananalysis.anomaly.evaluation.text import NAMES, about
 from scananalysis.io.atomic import complete
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ def _figure(width: float, height: float, rows: int, columns: int, **options: Any
 
 
 def _about(result: Mapping[str, Any]) -> str:
-    shifted = f", shift {result['shift']}" if result.get("shift") else ""
-    return f"simulated scans of {result['scanner']}, recipe {result['recipe']}, split {result['split']}{shifted}"
+    text = about(result)
+    return text[0].lower() + text[1:]
 
 
 def _dots(axes: Axes, at: Any, rates: Sequence[Mapping[str, Any]], horizontal: bool, **style: Any) -> None:  # noqa: FBT001 - which way the axes lie

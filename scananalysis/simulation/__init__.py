@@ -1,7 +1,7 @@
 """Simulated scans with exact truth: scenes of solids, goods packed by form, hidden objects, rendering to raw counts."""
 
 from scananalysis.simulation.hidden import KINDS, NOT_IN_PARCELS
-from scananalysis.simulation.loads import FRAUDS, Load, container_scene
+from scananalysis.simulation.loads import FRAUDS, Load, container_scene, empty_scene
 from scananalysis.simulation.mesh import Mesh
 from scananalysis.simulation.projection import project, shadow
 from scananalysis.simulation.render import Imperfections, Simulated, render
@@ -24,6 +24,7 @@ __all__ = [
     "Simulated",
     "Wedge",
     "container_scene",
+    "empty_scene",
     "project",
     "render",
     "shadow",

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from scananalysis.cargo import Commodity, commodities, commodity
-from scananalysis.core import ConfigurationError
+from scananalysis.cargo import Commodity, check_digit, commodities, commodity
+from scananalysis.core import ConfigurationError, Declaration
 from scananalysis.detectors import Scanner
 from scananalysis.simulation.containers import DRY, SIZES, ContainerSize, Space, container
 from scananalysis.simulation.frauds import apply_swap, place_inside, take_away
@@ -21,7 +21,7 @@ from scananalysis.simulation.parcels import parcel
 from scananalysis.simulation.scene import Piece, Scene
 from scananalysis.simulation.vehicles import CAB_MM, DECK_MM, chassis, tractor, wagon
 
-__all__ = ["CARRIERS", "FRAUDS", "Load", "container_scene"]
+__all__ = ["CARRIERS", "FRAUDS", "Load", "container_scene", "empty_scene"]
 
 FRAUDS = ("swap", "misdeclared", "missing", *KINDS)
 """Part or all of the load is something else; part is missing; a hidden object of any kind."""
@@ -128,6 +128,60 @@ def container_scene(
             drawn, declared, rng, container_type=frame.code if boxed else None, tare_kg=frame.tare_kg if boxed else None
         ),
     )
+
+
+def empty_scene(seed: int, scanner: Scanner, *, size: str | None = None, carrier: str | None = None) -> Load:
+    """Build an empty container on a truck or wagon, with papers that name no goods.
+
+    Parameters
+    ----------
+    seed : int
+    scanner : Scanner
+        For the distances.
+    size : str, optional
+        A dry freight container or reefer of `SIZES`; drawn by default, one in six a reefer.
+    carrier : {"trailer", "truck", "rail"}, optional
+        As for `container_scene`.
+
+    Returns
+    -------
+    Load
+
+    Raises
+    ------
+    ConfigurationError
+        A scanner for parcels, or no such size or carrier.
+
+    Examples
+    --------
+    >>> from scananalysis.detectors import scanner
+    >>> load = empty_scene(3, scanner("cargo-6-4mv"), size="22G1")
+    >>> load.declaration.items, load.declaration.container_type
+    ((), '22G1')
+    """
+    _check(None, size, carrier)
+    if scanner.modality == "dual-energy-kv":
+        raise ConfigurationError(f"empty container on {scanner.name}", expected="a scanner for containers")
+    rng, road = (np.random.default_rng([seed, n]) for n in (0, 2))
+    boxes = [each for each in SIZES.values() if each.kind in ("dry", "reefer")]
+    weights = np.array([5.0 / sum(b.kind == "dry" for b in boxes) if b.kind == "dry" else 0.5 for b in boxes])
+    frame = SIZES[size] if size is not None else boxes[int(rng.choice(len(boxes), p=weights / weights.sum()))]
+    if frame.kind not in ("dry", "reefer"):
+        raise ConfigurationError(
+            f"no room to walk into in {frame.code}", expected=f"one of {', '.join(each.code for each in boxes)}"
+        )
+    if carrier is None:
+        carrier = "rail" if scanner.name.startswith("rail") else str(road.choice(CARRIERS[:2], p=(0.9, 0.1)))
+    pieces, _, length = _structure(frame, scanner.geometry.source_to_object_mm, carrier)
+    number = f"SIMU{int(rng.integers(1_000_000)):06d}"
+    papers = Declaration(
+        items=(),
+        container=f"{number}{check_digit(number)}",
+        container_type=frame.code,
+        tare_kg=frame.tare_kg,
+    )
+    labels: dict[str, Any] = {"seed": int(seed), "fraud": "none", "container": frame.code, "goods_kg": 0.0}
+    return Load(Scene(tuple(pieces), length, labels), papers)
 
 
 def _check(fraud: str | None, size: str | None, carrier: str | None) -> None:

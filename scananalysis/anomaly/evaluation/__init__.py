@@ -2,7 +2,7 @@
 
 from scananalysis.anomaly.evaluation.rates import Rate, auroc, clopper_pearson, expected_alarms, realised
 from scananalysis.anomaly.evaluation.scoring import CLEAN, WRONG
-from scananalysis.anomaly.evaluation.study import evaluate
+from scananalysis.anomaly.evaluation.study import evaluate, evaluate_files
 from scananalysis.anomaly.evaluation.text import markdown, save_evaluation, table
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "auroc",
     "clopper_pearson",
     "evaluate",
+    "evaluate_files",
     "expected_alarms",
     "markdown",
     "realised",

@@ -8,19 +8,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from scananalysis.anomaly.campaign import Prepared, Task, clean_twin, prepare
+from scananalysis.anomaly.campaign import Prepared, Task, any_of_cells, clean_twin, prepare
 from scananalysis.anomaly.evaluation.localise import Cells, Mark, histograms, marks
 from scananalysis.anomaly.evaluation.objects import Wrong, needs_twin, on_stride, whats_wrong
+from scananalysis.anomaly.grid import working_map
 from scananalysis.anomaly.model import DECLARED, STRIDE
 from scananalysis.anomaly.store import load
+from scananalysis.calibration import calibrate
+from scananalysis.cargo import read_declaration
 from scananalysis.datasets import declaration_of
 from scananalysis.detectors import scanner as find_scanner
+from scananalysis.io import read, read_truth
+from scananalysis.materials import discriminate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scananalysis.anomaly.model import AnomalyModel
     from scananalysis.core import AnomalyMap, Declaration
+    from scananalysis.datasets import Listed
 
 CLEAN = "none"
 WRONG = "wrong papers"
@@ -121,6 +127,27 @@ def score(job: Scoring) -> list[Scan]:
         nothing = Wrong(np.zeros(made.truth["load"].shape, bool))
         found += [] if other is None else [_scored(models, made, other, WRONG, nothing)]
     return found
+
+
+class FileScoring(NamedTuple):
+    """Which labelled scan to read, and which models are to score it."""
+
+    listed: Listed
+    models: tuple[tuple[str, Path], ...]
+
+
+def score_file(job: FileScoring) -> list[Scan]:
+    """Score a labelled scan of a manifest; what is wrong is where its truth says so, and its numbers are not known."""
+    models = {label: load(folder) for label, folder in job.models}
+    first = next(iter(models.values()))
+    cells, factors = working_map(discriminate(calibrate(read(job.listed.scan))), first.metadata.pitch_mm)
+    declaration = read_declaration(job.listed.declaration)
+    insert = read_truth(job.listed.scan).get("insert")
+    nothing = np.zeros(cells.shape, bool)
+    mask = nothing if insert is None else any_of_cells(insert, factors)
+    truth = {"load": nothing, "cargo_areal_density": np.zeros(cells.shape, np.float32)}
+    made = Prepared(cells, declaration, job.listed.kind, {"file": job.listed.scan.name}, truth, factors)
+    return [_scored(models, made, declaration, job.listed.kind, Wrong(mask))]
 
 
 def _scored(

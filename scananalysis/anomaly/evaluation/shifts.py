@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from scananalysis.anomaly.alarms import AlarmCalibrator, uncalibrated
 from scananalysis.anomaly.campaign import Task, prepare
 from scananalysis.anomaly.evaluation.scoring import CLEAN
 from scananalysis.anomaly.evaluation.study import calibration_sizes, evaluate
-from scananalysis.anomaly.evaluation.text import markdown_table, write_texts
+from scananalysis.anomaly.evaluation.text import markdown_table, write_json_and_markdown
 from scananalysis.anomaly.grid import working_scale
 from scananalysis.anomaly.site import TUNING_SHARE, save_model, tuning_count
 from scananalysis.anomaly.store import load
@@ -223,11 +222,4 @@ def save_shifts(results: Mapping[str, Mapping[str, Any]], recipe: Recipe, folder
         head, rows = shift_table(results, rate)
         lines += [f"## {100 * float(rate):g} % false alarms per scan", "", *markdown_table(head, rows)]
     lines += ["## What they are", "", *(f"- {name}: {recipe.shift(name).title}." for name in results)]
-    folder.mkdir(parents=True, exist_ok=True)
-    write_texts(
-        folder,
-        {
-            "shifts.md": "\n".join(lines) + "\n",
-            "shifts.json": json.dumps(dict(results), indent=1, allow_nan=False) + "\n",
-        },
-    )
+    write_json_and_markdown(folder, "shifts", results, lines)

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scananalysis.anomaly.campaign import Task
-from scananalysis.anomaly.evaluation.scoring import CLEAN, Scan, Scoring, score
+from scananalysis.anomaly.evaluation.scoring import CLEAN, FileScoring, Scan, Scoring, score, score_file
 from scananalysis.anomaly.evaluation.summary import summarise
+from scananalysis.core import FormatError
 from scananalysis.core.parallel import in_parallel
-from scananalysis.datasets import possible_frauds
+from scananalysis.datasets import possible_frauds, read_manifest
 
 if TYPE_CHECKING:
     from scananalysis.anomaly.model import AnomalyModel
@@ -72,24 +73,77 @@ def evaluate(  # noqa: PLR0913 - an experiment has that many settings, all by ke
         workers=workers,
         progress=progress,
     )
-    sizes = {label: calibration_sizes(model, scans[0].scanner) for label, model in named.items()}
+    about = {"simulated": True, "recipe": recipe.name, "split": split, "scanner": scanner, "shift": shift}
+    return about | _tables(scans, named, rates)
+
+
+def _tables(scans: Sequence[Scan], models: Mapping[str, AnomalyModel], rates: Sequence[float]) -> dict[str, Any]:
+    sizes = {label: calibration_sizes(model, scans[0].scanner) for label, model in models.items()}
     return {
-        "simulated": True,
-        "recipe": recipe.name,
-        "split": split,
-        "scanner": scanner,
-        "shift": shift,
         "models": {
             label: {
                 "version": model.metadata.version,
                 "sha256": model.metadata.sha256,
                 "calibration_scans": sizes[label],
             }
-            for label, model in named.items()
+            for label, model in models.items()
         },
         **summarise(scans, sizes, rates),
         "scans": [scan.to_dict() for scan in scans],
     }
+
+
+def evaluate_files(
+    models: Sequence[AnomalyModel],
+    manifest: Path,
+    *,
+    rates: Sequence[float] = (0.01, 0.05),
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Score the labelled scans of a manifest with every model.
+
+    Parameters
+    ----------
+    models : sequence of AnomalyModel
+    manifest : Path
+        Written by `scananalysis.datasets.import_scans` or `generate`; all scans are of one scanner.
+    rates, workers, progress
+        As for `evaluate`.
+
+    Returns
+    -------
+    dict
+        As `evaluate` returns it; what only a simulation knows, such as densities of objects, is left out.
+
+    Raises
+    ------
+    FormatError
+        No scans, scans of several scanners, or files that are not those of the manifest.
+    """
+    listed = list(read_manifest(manifest))
+    scanners = sorted({each.scanner for each in listed})
+    if len(scanners) != 1:
+        raise FormatError(
+            f"lists scans of {', '.join(scanners) or 'no scanner'}", source=manifest, expected="scans of one scanner"
+        )
+    if all(each.kind != CLEAN for each in listed):
+        raise FormatError(
+            "lists no scan that is declared right",
+            source=manifest,
+            expected="some of kind none: they show false alarms",
+        )
+    named = {model.name: model for model in models}
+    for model in models:
+        calibration_sizes(model, scanners[0])
+    jobs = [FileScoring(each, tuple((label, model.folder) for label, model in named.items())) for each in listed]
+    scans: list[Scan] = []
+    for done, found in enumerate(in_parallel(score_file, jobs, workers), start=1):
+        scans += found
+        if progress is not None:
+            progress(done, len(jobs))
+    about = {"simulated": False, "recipe": manifest.stem, "split": "", "scanner": scanners[0], "shift": None}
+    return about | _tables(scans, named, rates)
 
 
 def run(

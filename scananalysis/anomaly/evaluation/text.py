@@ -52,6 +52,14 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[s
     ]
 
 
+def about(result: Mapping[str, Any]) -> str:
+    """Return in a few words which scans a study rests on."""
+    if not result["simulated"]:
+        return f"Scans of {result['scanner']} in {result['recipe']}, as they were labelled"
+    shifted = f", shift {result['shift']}" if result.get("shift") else ""
+    return f"Simulated scans of {result['scanner']}, recipe {result['recipe']}, split {result['split']}{shifted}"
+
+
 def markdown(result: Mapping[str, Any], figures: Sequence[str] = ()) -> str:
     """Return the study as Markdown.
 
@@ -62,13 +70,11 @@ def markdown(result: Mapping[str, Any], figures: Sequence[str] = ()) -> str:
     figures : sequence of str
         Names of pictures that stand beside it.
     """
-    shifted = f", shift {result['shift']}" if result.get("shift") else ""
     lines = [
         f"# {', '.join(result['models'])} on {result['scanner']}",
         "",
         (
-            f"Simulated scans of {result['scanner']}, recipe {result['recipe']}, split {result['split']}{shifted}. Share of scans that "
-            "alarm at a false-alarm rate per scan, with 95 % Clopper-Pearson intervals."
+            f"{about(result)}. Share of scans that alarm at a false-alarm rate per scan, with 95 % Clopper-Pearson intervals."
         ),
         "",
         *markdown_table(*table(result)),
@@ -228,6 +234,17 @@ def save_evaluation(result: Mapping[str, Any], folder: Path, figures: Sequence[s
         {
             "evaluation.md": markdown(result, figures),
             "evaluation.json": json.dumps(result, indent=1, allow_nan=False) + "\n",
+        },
+    )
+
+
+def write_json_and_markdown(folder: Path, stem: str, result: Mapping[str, Any], lines: Sequence[str]) -> None:
+    """Write a result as JSON, and what is said of it as Markdown."""
+    write_texts(
+        folder,
+        {
+            f"{stem}.md": "\n".join(lines).rstrip() + "\n",
+            f"{stem}.json": json.dumps(dict(result), indent=1, allow_nan=False) + "\n",
         },
     )
 
