@@ -8,8 +8,8 @@ one that holds its middle. Two limits of σ_Z (Cramér-Rao: J C Jᵀ with the Ja
 scans: ``counts``, from nothing but the quanta and the electronics of the region's pixels in the simulator's own physics; and ``known``,
 which adds what the program states as shared by pixels: the monitor's noise per line and that of references of finite length. Where
 ``known`` exceeds 2.5, or another element explains the slab within it (a twin), a slab is left out.
-Scatter, afterglow, crosstalk and curvature of each scan's scanner are drawn around the stated ones, by the errors that calibration takes them
-to have. Material curves are exact here: errors of curves are shown where they are fitted.
+Scatter, afterglow, crosstalk and curvature of each scan's scanner are drawn around the stated ones, by the errors that calibration
+takes them to have. Material curves are exact here: errors of curves are shown where they are fitted.
 """
 
 from __future__ import annotations

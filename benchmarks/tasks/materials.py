@@ -25,7 +25,7 @@ from scananalysis.detectors import scanner
 from scananalysis.materials import DualEnergyModel
 from scananalysis.materials.electrons import grams_per_electron
 from scananalysis.materials.inversion import Inverted
-from scananalysis.materials.tables import DENSE, InverseTable, build_table
+from scananalysis.materials.tables import COARSE, DENSE, InverseTable, build_table
 
 AIR, DARK, WIDTH = 50_000.0, 900.0, 4000
 CLOCK_S = 0.2
@@ -78,7 +78,7 @@ def plain(table: InverseTable, counts: NDArray[np.uint16], angle: NDArray[np.flo
     signal = np.maximum(counts.astype(np.float64) - DARK, 1)
     high, low = -np.log(signal / AIR)
     var_high, var_low = QUANTUM / signal
-    column = np.sqrt(np.maximum(high, 0)) * (table.planes.shape[3] - 1) / table.root_limit
+    column = np.sqrt(np.maximum(high, 0)) * table.last_column / table.root_limit
     node = np.interp(np.abs(angle), table.angle, np.arange(table.angle.size))[:, None] + np.zeros_like(column)
 
     def read(image: NDArray[Any], *at: NDArray[Any]) -> NDArray[Any]:
@@ -86,9 +86,9 @@ def plain(table: InverseTable, counts: NDArray[np.uint16], angle: NDArray[np.flo
 
     edge = [read(table.edges[..., k], node * DENSE, column) for k in range(3)]
     place = (low / high - edge[0]) / edge[1]
-    row = np.sqrt(np.clip(place, 0, 1)) * (table.planes.shape[2] - 1)
+    row = np.sqrt(np.clip(place, 0, 1)) * table.last_row
     electrons, z, by_z, along = (read(table.planes[0][..., k], node, row, column) for k in range(4))
-    bend, thickness = (read(table.slopes[0][..., k], node, row, column) for k in range(2))
+    bend, thickness = (read(table.slopes[0][..., k], node, row / COARSE, column / COARSE) for k in range(2))
     grams = grams_per_electron(z)
     noise = var_low + along**2 * var_high
     sigma_z = np.sqrt(noise) / np.abs(by_z * high)

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from scananalysis.core import ConfigurationError, Quality
 from scananalysis.materials.electrons import PER_Z, SIGMA_ROWS, SIGMA_SCALE, STEPS_PER_Z, grams_line, steps_image
 from scananalysis.materials.parts import WIDEST, Part, checked_angles, parts
-from scananalysis.materials.tables import InverseTable, build_table
+from scananalysis.materials.tables import COARSE, InverseTable, build_table
 
 __all__ = ["InverseTable", "Inverted", "build_table", "invert"]
 
@@ -208,21 +208,25 @@ class _Block:
             high, low = (np.where(self.finite, a, np.float32(0)) for a in (high, low))
         self.high, self.var_high, self.var_low = high, var_high, var_low
         self.thin = high < np.clip(np.sqrt(var_high) * np.float32(_THIN_SIGMAS), _FAINTEST, _THINNEST)
-        self.column = np.sqrt(np.maximum(high, 0)) * np.float32((table.planes.shape[3] - 1) / table.root_limit)
+        self.column = np.sqrt(np.maximum(high, 0)) * np.float32(table.last_column / table.root_limit)
         at_fold, self.span, self.reach, reference = _split(
             _remap(table.edges, self.column, np.broadcast_to(part.fine, high.shape))
         )
         with np.errstate(divide="ignore", invalid="ignore"):
             self.ratio = low / high
             self.place = (self.ratio - at_fold) / self.span
-        np.copyto(self.place, reference, where=self.thin)
+        self.any_thin = bool(self.thin.any())
+        if self.any_thin:
+            np.copyto(self.place, reference, where=self.thin)
         self.row = table.row(self.place)
         self.planes = self._read(table.planes[0], self.row)
         self.slopes = self._read_slopes(table.slopes[0], self.row)
         # σ of α_low about the curve of an element, as a part of the way from fold to hydrogen.
         self.noise = np.sqrt(var_low + self.planes[3] ** 2 * var_high)
         with np.errstate(divide="ignore", invalid="ignore"):
-            self.blur = np.where(self.thin, np.float32(0), self.noise / (np.abs(self.span) * high))
+            self.blur = self.noise / (np.abs(self.span) * high)
+        if self.any_thin:
+            self.blur[self.thin] = 0
         deep = self._too_deep()
         clear = self.place - self.reach
         blur = np.maximum(self.blur, _SLACK)
@@ -256,8 +260,8 @@ class _Block:
     def _read_slopes(self, images: Plane, row: Plane, some: NDArray[np.intp] | None = None) -> list[Plane]:
         """Look the table of the nearer node up: slopes go into σ alone, and change little from node to node."""
         column = self.column if some is None else self.column.reshape(1, -1)[:, some]
-        node = self.part.node + int(images.shape[0] > 1 and float(self.part.share.mean()) > 0.5)
-        return _split(_remap(images[node], column, row))
+        fine = np.float32(1 / COARSE)
+        return _split(_remap(images[self.part.near], column * fine, row * fine))
 
     def _second(self, some: NDArray[np.intp] | None = None) -> tuple[list[Plane], list[Plane]]:
         """Planes and slopes of the second branch."""
@@ -290,7 +294,10 @@ class _Block:
         var_high, noise = self._errors(systematic=systematic)
         by_z = self.planes[2] * self.high
         with np.errstate(divide="ignore", invalid="ignore"):
-            sigma = np.where(noise > 0, noise / np.abs(by_z), np.float32(0))
+            sigma = noise / np.abs(by_z)
+        # No noise has no σ, also where the curve is flat.
+        if not float(noise.min(initial=1.0)) > 0:
+            sigma[~(noise > 0)] = 0
         grams, slope, scatter = self._grams(sigma)
         electrons = self.planes[0] * self.high
         np.multiply(electrons, grams, out=depth)
@@ -304,22 +311,24 @@ class _Block:
             along = across * var_z - straight * lean
             var = straight * (straight * var_high - across * lean) + across * along
             var += (electrons * scatter) ** 2 * var_z
-            np.copyto(var, straight**2 * var_high, where=self.thin)
+            if self.any_thin:
+                np.copyto(var, straight**2 * var_high, where=self.thin)
             np.sqrt(np.maximum(var, 0), out=sigma_depth)
             np.divide(along, sigma_depth * sigma, out=correlation)
-        correlation[~(np.abs(correlation) <= 1)] = 0
-        correlation[self.thin] = 0
+        beyond = ~(np.abs(correlation) <= 1)
+        if beyond.any():
+            correlation[beyond] = 0
         z[...] = self.planes[1]
         sigma_z[...] = sigma
         outside = (self.place < -_SLACK) | (self.place > np.maximum(self.reach, 1) + _SLACK)
         outside |= (
-            self.thin
-            | (self.column > self.table.planes.shape[3] - 1)
-            | (depth > self.table.largest * np.float32(1 + 1e-5))
+            self.thin | (self.column > self.table.last_column) | (depth > self.table.largest * np.float32(1 + 1e-5))
         )
         quality[...] = outside * np.uint32(Quality.EXTRAPOLATED.value) + self.twin * np.uint32(Quality.AMBIGUOUS.value)
-        z[self.thin] = np.nan
-        sigma_z[self.thin] = np.inf
+        if self.any_thin:
+            correlation[self.thin] = 0
+            z[self.thin] = np.nan
+            sigma_z[self.thin] = np.inf
         if not self.whole:
             broken = ~self.finite
             quality[broken] = Quality.NOT_FINITE.value

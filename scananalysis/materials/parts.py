@@ -44,10 +44,11 @@ def checked_angles(table: InverseTable, fan_angle_rad: float | NDArray[np.floati
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Where a part of an image is, the node of fan angle below it, the next one's weight, and the row of the edges, by row."""
+    """Where a part of an image is, the node of fan angle below it and the nearer one, the next one's weight, and the row of the edges."""
 
     at: tuple[slice, slice]
     node: int
+    near: int
     share: Plane
     fine: Plane
 
@@ -61,14 +62,16 @@ def parts(table: InverseTable, angle: NDArray[np.float64], width: int) -> list[P
     for i in np.unique(node) if table.share.size else ():
         some = node == i
         share[some] = np.interp(fine[some] - DENSE * i, np.arange(DENSE + 1), table.share[i])
+    near = node + (share > np.float32(0.5))
     step = min(width, WIDEST) or 1
     tall = max(_BLOCK_PIXELS // step, 1)
-    starts = np.unique(np.concatenate([np.arange(0, angle.size, tall), np.flatnonzero(np.diff(node)) + 1]))
+    starts = np.unique(np.concatenate([np.arange(0, angle.size, tall), np.flatnonzero(np.diff(node + near)) + 1]))
     stops = [*starts[1:], angle.size]
     return [
         Part(
             (slice(y, stop), slice(x, x + step)),
             int(node[y]),
+            int(near[y]),
             share[y:stop, None],
             fine[y:stop, None].astype(np.float32),
         )
