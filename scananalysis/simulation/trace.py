@@ -60,11 +60,12 @@ class Tracer:
         self.matter = tuple(slots)
         bounds = np.array([piece.solid.bounds for piece in scene.pieces]).reshape(-1, 6)
         takers = _takers(bounds, np.array([piece.displaces for piece in scene.pieces], bool))
+        grains = _grain_fields(scene.pieces, seed)
         ready = [
             _Ready(
                 piece,
                 known[id(piece.matter)],
-                _grain_field(piece, np.random.default_rng([seed, i])) if piece.grain > _LEAST_GRAIN else None,
+                grains.get(i),
                 takers.get(i, ()),
             )
             for i, piece in enumerate(scene.pieces)
@@ -98,17 +99,30 @@ def _finer(count: int) -> NDArray[np.float64]:
     return weight
 
 
-def _grain_field(piece: Piece, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Draw the fluctuation inside a package, (height, travel): a factor around 1 on a grid in mm of the piece.
+def _grain_fields(pieces: Sequence[Piece], seed: int) -> dict[int, NDArray[np.float32]]:
+    """Draw the fluctuation inside packages, (height, travel) by index: a factor around 1 on a grid in mm of the piece.
 
-    The grid does not depend on the pixels, so both energies and every binning see the same goods.
+    The grid does not depend on the pixels, so both energies and every binning see the same goods. Packages of one size are worked
+    on together.
     """
-    x0, x1, y0, y1, _, _ = piece.solid.bounds
-    cells = max(2, round((y1 - y0) / piece.grain_mm)), max(2, round((x1 - x0) / piece.grain_mm))
-    rows, columns = (_finer(n) for n in cells)
-    fine = product(product(rows, rng.standard_normal(cells)), columns.T)
-    factor: NDArray[np.float32] = np.maximum(1 + piece.grain * fine, 0.05).astype(np.float32)
-    return factor
+    alike: dict[tuple[int, int], list[int]] = {}
+    for i, piece in enumerate(pieces):
+        if piece.grain > _LEAST_GRAIN:
+            x0, x1, y0, y1, _, _ = piece.solid.bounds
+            cells = max(2, round((y1 - y0) / piece.grain_mm)), max(2, round((x1 - x0) / piece.grain_mm))
+            alike.setdefault(cells, []).append(i)
+    found: dict[int, NDArray[np.float32]] = {}
+    for cells, members in alike.items():
+        rows, columns = (_finer(n) for n in cells)
+        drawn = np.stack([np.random.default_rng([seed, i]).standard_normal(cells) for i in members])
+        # (n, h, w) as one matrix with all packages' columns beside each other, then with all their rows below each other.
+        high = product(rows, drawn.transpose(1, 0, 2).reshape(cells[0], -1))
+        fine = product(high.reshape(-1, cells[1]), columns.T).reshape(len(rows), len(members), len(columns))
+        fine *= np.array([pieces[i].grain for i in members])[:, None]
+        fine += 1
+        factors = np.maximum(fine, 0.05).astype(np.float32)
+        found |= {i: np.ascontiguousarray(factors[:, k]) for k, i in enumerate(members)}
+    return found
 
 
 @dataclass(frozen=True, eq=False)
