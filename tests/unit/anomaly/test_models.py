@@ -26,12 +26,11 @@ def test_a_wrong_declaration_raises_the_anomaly_map(bananas, name):
     good, bad = (find_anomalies(materials, papers, name) for papers in (right, wrong))
     head = good.heads.index("declared")
     inside = np.isfinite(good.score[head]) & np.isfinite(bad.score[head])
-    assert not np.array_equal(bad.score[head][inside], good.score[head][inside])
+    assert np.median(bad.score[head][inside]) > np.median(good.score[head][inside]) + 0.5
+    assert bad.scan_p_value["declared"] < good.scan_p_value["declared"] / 2
     if name == "network":
         # The baseline tells few goods apart; the model card says by how much.
-        assert np.median(bad.score[head][inside]) > np.median(good.score[head][inside]) + 0.5
-        assert bad.scan_p_value["declared"] < good.scan_p_value["declared"] / 2
-        assert bad.scan_p_value["combined"] <= 0.15
+        assert bad.scan_p_value["combined"] <= 0.01
 
 
 def test_without_a_declaration_only_the_insert_head_speaks(bananas):
