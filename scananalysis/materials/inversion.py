@@ -297,7 +297,7 @@ class _Block:
             sigma = noise / np.abs(by_z)
         # No noise has no σ, also where the curve is flat.
         if not float(noise.min(initial=1.0)) > 0:
-            sigma[~(noise > 0)] = 0
+            sigma[noise == 0] = 0
         grams, slope, scatter = self._grams(sigma)
         electrons = self.planes[0] * self.high
         np.multiply(electrons, grams, out=depth)

@@ -55,6 +55,8 @@ class Part:
 
 def parts(table: InverseTable, angle: NDArray[np.float64], width: int) -> list[Part]:
     """Parts of an image that stay in the cache and lie between two nodes of the fan angle."""
+    if not (angle.size and width):
+        return []
     at = np.interp(angle, table.angle, np.arange(table.angle.size))
     node = np.minimum(at.astype(int), max(table.angle.size - 2, 0))
     fine = at * DENSE
