@@ -16,7 +16,7 @@ from scananalysis.core import ConfigurationError, FormatError, InputError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BATCH = 2048
+BATCH = 8192
 MANIFESTS = (".csv", ".parquet")
 _TEXTS = tuple(column.name for column in PLAN if column.type == "string")
 
