@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scananalysis.core import UNUSABLE, MaterialMap, has, mean_covariance
+from scananalysis.core import UNUSABLE, MaterialMap, Quality, has, mean_covariance
 from scananalysis.detectors import scanner as find_scanner
 from scananalysis.materials.discriminate import model_for
 from scananalysis.materials.dualenergy import DualEnergyModel
@@ -26,6 +26,11 @@ _ORGANIC_Z = 9.5
 """Element-equivalent atomic number above which goods hold no hydrogen to speak of."""
 
 
+_OPAQUE, _OPAQUE_SIGMA = 0.7, 0.5
+"""Areal density where nothing comes through, in units of the largest that a scanner maps, and its relative 1-σ spread: stacks of paper,
+grain and coffee come to 0.5 to 0.75 of it, cement and machinery to 0.9, coils of steel to 1.7 (simulated loads; an estimate)."""
+
+
 @dataclass(frozen=True)
 class Mass:
     """Mass of an area.
@@ -35,10 +40,11 @@ class Mass:
     kg : float
     sigma_kg : float
         All errors together.
-    noise_kg, shared_kg, composition_kg, magnification_kg : float
-        1-σ parts of it.
+    noise_kg, shared_kg, composition_kg, magnification_kg, opaque_kg : float
+        1-σ parts of it; the last is what may be where nothing comes through.
     unusable_share : float
-        Share of the area whose pixels are no measurement; their mass is taken as that of the area's other pixels.
+        Share of the area whose pixels are no measurement. Starved ones are taken for the dense goods they are, with half of that as
+        σ; others, like those of dead elements, for the mean of the area's pixels.
     """
 
     kg: float
@@ -47,6 +53,7 @@ class Mass:
     shared_kg: float
     composition_kg: float
     magnification_kg: float
+    opaque_kg: float
     unusable_share: float
 
 
@@ -95,24 +102,29 @@ def mass(
     usable = mask & ~has(materials.quality, UNUSABLE) & np.isfinite(materials.areal_density)
     total, count = int(mask.sum()), int(usable.sum())
     if count == 0:
-        return Mass(0.0, float("inf"), 0.0, 0.0, 0.0, 0.0, 1.0 if total else 0.0)
+        return Mass(0.0, float("inf"), 0.0, 0.0, 0.0, 0.0, 0.0, 1.0 if total else 0.0)
     area_cm2 = materials.pixel_mm[0] * materials.pixel_mm[1] / 100
     depth = materials.areal_density
-    raw = float(depth[usable].sum(dtype=np.float64)) * area_cm2 / 1000 * total / count
+    opaque = int((mask & ~usable & has(materials.quality, Quality.STARVED)).sum())
+    scanner = find_scanner(materials.scanner)
+    behind = opaque * _OPAQUE * scanner.largest_areal_density * area_cm2 / 1000
+    # What was seen stands for itself and for what was lost to defects.
+    stands_for = (total - opaque) / count
+    raw = float(depth[usable].sum(dtype=np.float64)) * area_cm2 / 1000 * stands_for + behind
     factor, spread = _factor(materials, usable, composition, composition_sigma)
     kg = raw * factor
     # Where the forward map folds the slope of Z, and σ with it, is unbounded; but at a given attenuation no element changes the
     # areal density by more than itself.
     sigma_pixels = np.minimum(materials.sigma_areal_density[usable], np.abs(depth[usable])).astype(np.float64)
     noise = float(np.sqrt((sigma_pixels**2).sum() * materials.radiograph.noise_area.max()))
-    noise *= area_cm2 / 1000 * factor * total / count
-    shared = _shared(materials, usable) * area_cm2 / 1000 * count * factor * total / count
-    scanner = find_scanner(materials.scanner)
+    noise *= area_cm2 / 1000 * factor * stands_for
+    shared = _shared(materials, usable) * area_cm2 / 1000 * count * factor * stands_for
     # Height scales with the distance at which the load stands; length is set by its travel.
     magnification = abs(kg) * scanner.geometry.source_to_object_sigma_mm / scanner.geometry.source_to_object_mm
     composed = abs(raw) * spread
-    sigma = float(np.sqrt(noise**2 + shared**2 + magnification**2 + composed**2))
-    return Mass(kg, sigma, noise, shared, composed, magnification, 1 - count / total)
+    hidden = behind * factor * _OPAQUE_SIGMA
+    sigma = float(np.sqrt(noise**2 + shared**2 + magnification**2 + composed**2 + hidden**2))
+    return Mass(kg, sigma, noise, shared, composed, magnification, hidden, 1 - count / total)
 
 
 def _factor(
