@@ -14,7 +14,7 @@ def test_kills_change_no_byte():
         [
             sys.executable, "-m", "benchmarks.tasks.batch_faults", "--no-record", "--good", "16", "--broken", "5", "--hostile", "3",
             "--hang", "1", "--crash", "1", "--memory", "0", "--local-kills", "3", "--cluster-kills", "0", "--workers", "1",
-            "--shard", "6", "--pause", "0.5", "--limit", "2.5",
+            "--shard", "6", "--pause", "0.5", "--limit", "6",
         ],
         cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False,
     )  # fmt: skip
