@@ -12,7 +12,8 @@ import json
 import math
 
 from scananalysis._version import __version__
-from scananalysis.anomaly.emptiness import FILE, Empty, look_into
+from scananalysis.anomaly.emptiness import FILE
+from scananalysis.anomaly.evaluation.empty import EMPTY, Look, look
 from scananalysis.core.parallel import in_parallel
 from scananalysis.datasets import read_recipe
 from scananalysis.detectors import scanner
@@ -28,8 +29,8 @@ def main() -> None:
     for each in read_recipe("declared-cargo").scanners:
         if scanner(each.name).modality == "dual-energy-kv":
             continue
-        jobs = [Empty(each.name, each.binning, seed) for seed in range(options.count)]
-        found = list(in_parallel(look_into, jobs, options.workers))
+        jobs = [Look(EMPTY, each.name, each.binning, seed) for seed in range(options.count)]
+        found = list(in_parallel(look, jobs, options.workers))
         if any(math.isnan(score) for score in found):
             raise SystemExit(f"{each.name}: {sum(map(math.isnan, found))} containers were not found")
         scores[each.name] = sorted(float(f"{score:.5g}") for score in found)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from scananalysis.anomaly.grid import Factors, working_map
+from scananalysis.anomaly.grid import Factors, cell_pixels, working_map
 from scananalysis.calibration import calibrate
 from scananalysis.datasets import sample
 from scananalysis.materials import discriminate
@@ -91,12 +91,9 @@ def truth_of_cells(truth: Mapping[str, NDArray[Any]], factors: Factors) -> dict[
     """
     fy, fx = factors
 
-    def blocks(plane: NDArray[Any]) -> NDArray[Any]:
-        return _blocks(plane, factors)
-
     found: dict[str, NDArray[Any]] = {}
     for name in _TRUTHS:
-        plane = blocks(truth[name])
+        plane = cell_pixels(truth[name], factors)
         if name == "insert":
             found[name] = any_of_cells(truth[name], factors)
         elif name == "family":
@@ -105,7 +102,7 @@ def truth_of_cells(truth: Mapping[str, NDArray[Any]], factors: Factors) -> dict[
             found[name] = np.asarray(plane.mean(axis=(1, 3)) >= 0.5)
         else:
             found[name] = plane.mean(axis=(1, 3), dtype=np.float32)
-    seen = blocks(truth["transmission"][0]).mean(axis=(1, 3))
+    seen = cell_pixels(truth["transmission"][0], factors).mean(axis=(1, 3))
     found["attenuation"] = -np.log(np.maximum(seen, 1e-9)).astype(np.float32)
     return found
 
@@ -118,11 +115,4 @@ def any_of_cells(plane: NDArray[Any], factors: Factors) -> NDArray[np.bool_]:
     >>> any_of_cells(np.array([[False, False, True]]), (1, 2)).tolist()
     [[False, True]]
     """
-    return np.asarray(_blocks(plane.astype(bool), factors).any(axis=(1, 3)))
-
-
-def _blocks(plane: NDArray[Any], factors: Factors) -> NDArray[Any]:
-    """Return (y, pixel, x, pixel): the pixels of every cell, the last cells filled up with their edge."""
-    fy, fx = factors
-    full = np.pad(plane, [(0, -plane.shape[0] % fy), (0, -plane.shape[1] % fx)], mode="edge")
-    return full.reshape(full.shape[0] // fy, fy, full.shape[1] // fx, fx)
+    return np.asarray(cell_pixels(plane.astype(bool), factors).any(axis=(1, 3)))

@@ -70,9 +70,7 @@ def _noticed(
 
     part = mask.astype(np.float32)
     density = np.where(mask, materials.areal_density, 0).astype(np.float32)
-    # Where the forward map folds σ is unbounded; but no element changes the areal density of a pixel by more than itself.
-    sigma = np.minimum(materials.sigma_areal_density, np.abs(materials.areal_density))
-    variance = np.where(mask, sigma, 0).astype(np.float32) ** 2
+    variance = np.where(mask, materials.sigma_areal_density, 0).astype(np.float32) ** 2
     share = np.maximum(_box(part, size), np.float32(1e-3))
     mean = (_box(density, size) / share).astype(np.float32)
     # Running sums may end a rounding error below zero.

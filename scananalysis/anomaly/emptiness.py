@@ -9,27 +9,23 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scananalysis.anomaly.conformal import ScanMaxima
 from scananalysis.anomaly.features import usable
-from scananalysis.calibration import calibrate
 from scananalysis.core import ModelError, Quality, has
 from scananalysis.detectors import scanner as find_scanner
-from scananalysis.materials import discriminate
-from scananalysis.simulation import empty_scene, render
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from scananalysis.core import MaterialMap, RawScan
+    from scananalysis.core import MaterialMap
 
 WALLS_AT_MOST = 6.0
 """Areal density that two walls stay below, g/cm²: steel of 1.6 to 2 mm each, or an insulated reefer's."""
@@ -278,33 +274,3 @@ def empty_scores(scanner: str) -> ScanMaxima:
 def _known() -> Mapping[str, Sequence[float]]:
     found: Mapping[str, Sequence[float]] = json.loads(FILE.read_text(encoding="utf-8"))["scores"]
     return found
-
-
-class Empty(NamedTuple):
-    """Which empty container, or load of a recipe, to look into.
-
-    Parameters
-    ----------
-    scanner : str
-    binning : (int, int)
-    seed : int
-    """
-
-    scanner: str
-    binning: tuple[int, int]
-    seed: int
-
-
-def look_into(job: Empty) -> float:
-    """Simulate an empty container and return its score; NaN where none was found."""
-    device = find_scanner(job.scanner).binned(*job.binning)
-    made = empty_scene(job.seed, device)
-    return score_of(render(made.scene, device, job.seed).scan, made.declaration.container_type)
-
-
-def score_of(scan: RawScan, container_type: str | None) -> float:
-    """Return the score of a scan; NaN where no container is in view."""
-    materials = discriminate(calibrate(scan))
-    rows = heights(scan.scanner, scan.binning, materials.shape[0])
-    found = None if rows is None else emptiness(materials, rows, container_type)
-    return math.nan if found is None else found.score

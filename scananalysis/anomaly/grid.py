@@ -34,6 +34,19 @@ def working_factors(pixel_mm: tuple[float, float], pitch_mm: tuple[float, float]
     return max(1, round(pitch_mm[0] / pixel_mm[0])), max(1, round(pitch_mm[1] / pixel_mm[1]))
 
 
+def cell_pixels(plane: NDArray[Any], factors: Factors) -> NDArray[Any]:
+    """Return (y, pixel, x, pixel): the pixels of every cell, the last cells filled up with their edge.
+
+    Examples
+    --------
+    >>> cell_pixels(np.array([[1, 2, 3]]), (1, 2)).mean(axis=(1, 3))
+    array([[1.5, 3. ]])
+    """
+    fy, fx = factors
+    full = np.pad(plane, [(0, -plane.shape[0] % fy), (0, -plane.shape[1] % fx)], mode="edge")
+    return full.reshape(full.shape[0] // fy, fy, full.shape[1] // fx, fx)
+
+
 def _block_mean(planes: NDArray[Any], factors: Factors) -> NDArray[np.float32]:
     """Mean over blocks of (…, y, x); the last blocks are filled up with zeros."""
     fy, fx = factors

@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scananalysis.cli.common import Debug, Definitions, Format, Json, Layout, Quiet, Scanner, explain, start
+from scananalysis.cli.common import (
+    CalibrationSet,
+    Debug,
+    Definitions,
+    Format,
+    Json,
+    Layout,
+    Quiet,
+    Scanner,
+    Workers,
+    explain,
+    start,
+)
 
 if TYPE_CHECKING:
     from scananalysis.anomaly.site import Cells, CleanScan, Reading
@@ -50,18 +62,11 @@ def command(
             show_default=True,
         ),
     ] = 0.25,
-    calibration: Annotated[
-        Path | None,
-        typer.Option(
-            "--calibration", metavar="FILE", help="Calibration set; by default the references inside the scans."
-        ),
-    ] = None,
+    calibration: CalibrationSet = None,
     scanner: Scanner = None,
     layout: Layout = None,
     format: Format = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, metavar="N", help="Processes; one per core by default.")
-    ] = None,
+    workers: Workers = None,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,

@@ -21,6 +21,13 @@ REFUSED = 3
 INTERNAL = 4
 ALARM = 10
 
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, metavar="N", help="Processes; one per core by default.")
+]
+CalibrationSet = Annotated[
+    Path | None,
+    typer.Option("--calibration", metavar="FILE", help="Calibration set; by default the references inside the scans."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors; with --json only the JSON.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Log every step and show the traceback of an error.")]

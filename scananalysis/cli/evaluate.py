@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scananalysis.cli.common import Debug, Definitions, Json, Output, Quiet, start
+from scananalysis.cli.common import Debug, Definitions, Json, Output, Quiet, Workers, start
 
 if TYPE_CHECKING:
     from scananalysis.anomaly.model import AnomalyModel
@@ -76,9 +76,7 @@ def command(
         ),
     ] = None,
     figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw figures.")] = True,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, metavar="N", help="Processes; one per core by default.")
-    ] = None,
+    workers: Workers = None,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -104,7 +102,10 @@ def command(
             raise typer.BadParameter("looks for anything inside, without a model", param_hint="'--empty'")
         _empty(read, settings, output_folder, output)
         return
-    models = [load(name) for name in names]
+    loaded = [load(name) for name in names]
+    # A retrained model has the name of the shipped one: then what was typed tells them apart.
+    same = len({model.name for model in loaded}) < len(loaded)
+    models = {typed if same else model.name: model for typed, model in zip(names, loaded, strict=True)}
     if data is not None:
         if shift:
             raise typer.BadParameter("changes simulated scans, not those of a manifest", param_hint="'--shift'")
@@ -116,13 +117,13 @@ def command(
         wanted = list(read.shifts) if shift == ["all"] else shift
         for each in wanted:
             read.shift(each)
-        _shifts(models[0], read, wanted, settings | {"site_scans": site_scans}, output_folder, output, figures)
+        _shifts(loaded[0], read, wanted, settings | {"site_scans": site_scans}, output_folder, output, figures)
         return
     _plain(models, read, settings, output_folder, output, figures)
 
 
 def _plain(
-    models: list[AnomalyModel],
+    models: dict[str, AnomalyModel],
     recipe: Recipe,
     settings: dict[str, Any],
     folder: Path,
@@ -145,7 +146,7 @@ def _plain(
 
 
 def _files(
-    models: list[AnomalyModel],
+    models: dict[str, AnomalyModel],
     manifest: Path,
     settings: dict[str, Any],
     folder: Path,

@@ -9,6 +9,7 @@ import typer
 
 from scananalysis.cli.common import (
     ALARM,
+    CalibrationSet,
     Debug,
     Definitions,
     Format,
@@ -51,12 +52,7 @@ def command(
     scanner: Scanner = None,
     layout: Layout = None,
     format: Format = None,
-    calibration: Annotated[
-        Path | None,
-        typer.Option(
-            "--calibration", metavar="FILE", help="Calibration set; by default the references inside the scan serve."
-        ),
-    ] = None,
+    calibration: CalibrationSet = None,
     model: Annotated[
         str | None,
         typer.Option(

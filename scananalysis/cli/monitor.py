@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scananalysis.cli.common import ALARM, Debug, Definitions, Format, Json, Layout, Quiet, Scanner, explain, start
+from scananalysis.cli.common import (
+    ALARM,
+    CalibrationSet,
+    Debug,
+    Definitions,
+    Format,
+    Json,
+    Layout,
+    Quiet,
+    Scanner,
+    Workers,
+    explain,
+    start,
+)
 
 if TYPE_CHECKING:
     from scananalysis.anomaly.model import AnomalyModel
@@ -53,21 +66,14 @@ def command(
             help="Share of the scans that may not be clean; 0.02 by default. For a new state only.",
         ),
     ] = None,
-    calibration: Annotated[
-        Path | None,
-        typer.Option(
-            "--calibration", metavar="FILE", help="Calibration set; by default the references inside the scans."
-        ),
-    ] = None,
+    calibration: CalibrationSet = None,
     scanner: Scanner = None,
     layout: Layout = None,
     format: Format = None,
     fail_on_alarm: Annotated[
         bool, typer.Option("--fail-on-alarm", help="Exit with 10 where the guarantee no longer holds.")
     ] = False,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, metavar="N", help="Processes; one per core by default.")
-    ] = None,
+    workers: Workers = None,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,

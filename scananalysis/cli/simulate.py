@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from scananalysis.cli.common import Debug, Definitions, Json, Output, Quiet, start
+from scananalysis.cli.common import Debug, Definitions, Json, Output, Quiet, Workers, start
 
 NAME = "simulate"
 EXAMPLE = "Example:  scananalysis simulate --scanner cargo-6-4mv --goods 0803 --fraud metal --output out/simulated"
@@ -45,9 +45,7 @@ def command(
     binning: Annotated[
         int, typer.Option("--binning", min=1, max=16, metavar="N", help="Lines and elements summed into one.")
     ] = 1,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, metavar="N", help="Processes; one per core by default.")
-    ] = None,
+    workers: Workers = None,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,

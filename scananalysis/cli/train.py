@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from scananalysis.cli.common import Debug, Definitions, Json, Quiet, start
+from scananalysis.cli.common import Debug, Definitions, Json, Quiet, Workers, start
 from scananalysis.core import ConfigurationError
 
 NAME = "train"
-EXAMPLE = "Example:  scananalysis train --recipe declared-cargo --examples 2400 --steps 3000 --output out/training"
+EXAMPLE = "Example:  scananalysis train --recipe declared-cargo --examples 3000 --steps 6000 --output out/training"
 NEEDS_ARGUMENTS = True
 
 
@@ -24,8 +24,8 @@ def command(
     recipe: Annotated[str, typer.Option("--recipe", metavar="NAME|FILE", help="Dataset recipe.")] = "declared-cargo",
     examples: Annotated[
         int, typer.Option("--examples", min=1, metavar="N", help="Scans to learn from, of the split 'train'.")
-    ] = 2400,
-    steps: Annotated[int, typer.Option("--steps", min=1, metavar="N", help="Steps of the training.")] = 3000,
+    ] = 3000,
+    steps: Annotated[int, typer.Option("--steps", min=1, metavar="N", help="Steps of the training.")] = 6000,
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Seed of weights and crops.")] = 0,
     tune: Annotated[
         int, typer.Option("--tune", min=1, metavar="N", help="Clean scans per scanner that standardise scores.")
@@ -45,9 +45,7 @@ def command(
             "--scanner", metavar="NAME", help="Scanner to calibrate for, repeatable; all of the recipe by default."
         ),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, metavar="N", help="Processes; one per core by default.")
-    ] = None,
+    workers: Workers = None,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,

@@ -311,8 +311,11 @@ class _Block:
             along = across * var_z - straight * lean
             var = straight * (straight * var_high - across * lean) + across * along
             var += (electrons * scatter) ** 2 * var_z
+            alone = straight**2 * var_high
+            # On a fold the slope of Z, and its σ, is unbounded; but at a given attenuation no element changes λ by more than itself.
+            np.minimum(var, alone + depth**2, out=var)
             if self.any_thin:
-                np.copyto(var, straight**2 * var_high, where=self.thin)
+                np.copyto(var, alone, where=self.thin)
             np.sqrt(np.maximum(var, 0), out=sigma_depth)
             np.divide(along, sigma_depth * sigma, out=correlation)
         beyond = ~(np.abs(correlation) <= 1)

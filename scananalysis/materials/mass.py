@@ -113,10 +113,8 @@ def mass(
     raw = float(depth[usable].sum(dtype=np.float64)) * area_cm2 / 1000 * stands_for + behind
     factor, spread = _factor(materials, usable, composition, composition_sigma)
     kg = raw * factor
-    # Where the forward map folds the slope of Z, and σ with it, is unbounded; but at a given attenuation no element changes the
-    # areal density by more than itself.
-    sigma_pixels = np.minimum(materials.sigma_areal_density[usable], np.abs(depth[usable])).astype(np.float64)
-    noise = float(np.sqrt((sigma_pixels**2).sum() * materials.radiograph.noise_area.max()))
+    squares = (materials.sigma_areal_density[usable].astype(np.float64) ** 2).sum()
+    noise = float(np.sqrt(squares * materials.radiograph.noise_area.max()))
     noise *= area_cm2 / 1000 * factor * stands_for
     shared = _shared(materials, usable) * area_cm2 / 1000 * count * factor * stands_for
     # Height scales with the distance at which the load stands; length is set by its travel.

@@ -13,19 +13,23 @@ import numpy as np
 from scananalysis.anomaly.emptiness import (
     FALSE_ALARM_RATE,
     LEAST_ADDED,
+    emptiness,
     empty_scores,
+    heights,
     is_loaded,
-    score_of,
 )
 from scananalysis.anomaly.evaluation.rates import Rate, expected_alarms
 from scananalysis.anomaly.evaluation.text import markdown_table, write_json_and_markdown
+from scananalysis.calibration import calibrate
 from scananalysis.core import ConfigurationError
 from scananalysis.core.parallel import in_parallel
 from scananalysis.datasets import plan
 from scananalysis.detectors import scanner as find_scanner
+from scananalysis.materials import discriminate
 from scananalysis.simulation import Box, Matter, Piece, Scene, container_scene, empty_scene, render
 
 if TYPE_CHECKING:
+    from scananalysis.core import RawScan
     from scananalysis.datasets import Recipe
     from scananalysis.simulation import Load
 
@@ -38,14 +42,25 @@ _LOW_FILL = 0.12
 _FLOOR_MM = 1330.0
 
 
-class _Look(NamedTuple):
-    """Which container to simulate and look into."""
+class Look(NamedTuple):
+    """Which container to simulate and look into.
+
+    Parameters
+    ----------
+    kind : str
+        `EMPTY`, `LOADED`, `LOW`, or a single package by its mass.
+    scanner : str
+    binning : (int, int)
+    seed : int
+    pool : tuple of str
+        Headings to load from; all by default.
+    """
 
     kind: str
     scanner: str
     binning: tuple[int, int]
     seed: int
-    pool: tuple[str, ...]
+    pool: tuple[str, ...] = ()
 
 
 def evaluate_empty(
@@ -88,9 +103,9 @@ def evaluate_empty(
     jobs = []
     for number in range(count):
         one = plan(recipe, split, number, fraud="none", scanner=scanner)
-        jobs += [_Look(kind, one.scanner, one.binning, one.seed, recipe.headings) for kind in kinds]
+        jobs += [Look(kind, one.scanner, one.binning, one.seed, recipe.headings) for kind in kinds]
     scores: dict[str, list[float]] = {kind: [] for kind in kinds}
-    for done, (job, score) in enumerate(zip(jobs, in_parallel(_look, jobs, workers), strict=True), start=1):
+    for done, (job, score) in enumerate(zip(jobs, in_parallel(look, jobs, workers), strict=True), start=1):
         scores[job.kind].append(score)
         if progress is not None:
             progress(done, len(jobs))
@@ -116,7 +131,8 @@ def _counted(found: list[float], scanner: str) -> dict[str, Any]:
     return Rate.of(called).to_dict() | {"not_found": len(found) - len(known), "score_quantiles": quantiles}
 
 
-def _look(job: _Look) -> float:
+def look(job: Look) -> float:
+    """Simulate a container and return its score; NaN where none was found."""
     device = find_scanner(job.scanner).binned(*job.binning)
     if job.kind in (LOADED, LOW):
         fill = _LOW_FILL if job.kind == LOW else None
@@ -126,6 +142,14 @@ def _look(job: _Look) -> float:
         if job.kind != EMPTY:
             made = _with_package(made, float(job.kind.split()[-2]), device.geometry.source_to_object_mm, job.seed)
     return score_of(render(made.scene, device, job.seed).scan, made.declaration.container_type)
+
+
+def score_of(scan: RawScan, container_type: str | None) -> float:
+    """Return the score of a scan; NaN where no container is in view."""
+    materials = discriminate(calibrate(scan))
+    rows = heights(scan.scanner, scan.binning, materials.shape[0])
+    found = None if rows is None else emptiness(materials, rows, container_type)
+    return math.nan if found is None else found.score
 
 
 def _with_package(load: Load, kg: float, middle: float, seed: int) -> Load:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from scananalysis.anomaly.campaign import Task
 from scananalysis.anomaly.evaluation.scoring import CLEAN, FileScoring, Scan, Scoring, score, score_file
 from scananalysis.anomaly.evaluation.summary import summarise
-from scananalysis.core import FormatError
+from scananalysis.core import ConfigurationError, FormatError
 from scananalysis.core.parallel import in_parallel
 from scananalysis.datasets import possible_frauds, read_manifest
 
@@ -62,8 +62,13 @@ def evaluate(  # noqa: PLR0913 - an experiment has that many settings, all by ke
         head and family. ``auroc[model]``: right against wrong declaration on the same pixels, by the highest score of the head that
         knows the declaration. ``pixels[model]``: average precision and AUPIMO by kind. ``froc[model]``, ``pod[model][rate]``.
         ``against[model][rate]``: with two models, McNemar's exact two-sided p-value by kind. ``scans``: every scan's p-values.
+
+    Raises
+    ------
+    ConfigurationError
+        Models of one name without labels.
     """
-    named = dict(models) if isinstance(models, Mapping) else {model.name: model for model in models}
+    named = _labelled(models)
     pitch = next(iter(named.values())).metadata.pitch_mm
     frauds = list(possible_frauds(recipe, split, scanner, shift))
     kinds = [CLEAN] * clean + [fraud for fraud in frauds for _ in range(per_fraud)]
@@ -94,7 +99,7 @@ def _tables(scans: Sequence[Scan], models: Mapping[str, AnomalyModel], rates: Se
 
 
 def evaluate_files(
-    models: Sequence[AnomalyModel],
+    models: Sequence[AnomalyModel] | Mapping[str, AnomalyModel],
     manifest: Path,
     *,
     rates: Sequence[float] = (0.01, 0.05),
@@ -105,7 +110,8 @@ def evaluate_files(
 
     Parameters
     ----------
-    models : sequence of AnomalyModel
+    models : sequence or mapping of AnomalyModel
+        By label; by name where none is given.
     manifest : Path
         Written by `scananalysis.datasets.import_scans` or `generate`; all scans are of one scanner.
     rates, workers, progress
@@ -133,8 +139,8 @@ def evaluate_files(
             source=manifest,
             expected="some of kind none: they show false alarms",
         )
-    named = {model.name: model for model in models}
-    for model in models:
+    named = _labelled(models)
+    for model in named.values():
         calibration_sizes(model, scanners[0])
     jobs = [FileScoring(each, tuple((label, model.folder) for label, model in named.items())) for each in listed]
     scans: list[Scan] = []
@@ -144,6 +150,20 @@ def evaluate_files(
             progress(done, len(jobs))
     about = {"simulated": False, "recipe": manifest.stem, "split": "", "scanner": scanners[0], "shift": None}
     return about | _tables(scans, named, rates)
+
+
+def _labelled(models: Sequence[AnomalyModel] | Mapping[str, AnomalyModel]) -> dict[str, AnomalyModel]:
+    """Return models by label; two of one name would be one in every table."""
+    if isinstance(models, Mapping):
+        return dict(models)
+    named = {model.name: model for model in models}
+    if len(named) < len(models):
+        raise ConfigurationError(
+            f"{len(models)} models with {len(named)} names",
+            expected="models of different names",
+            remedy="give them in a mapping, by labels of your own",
+        )
+    return named
 
 
 def run(

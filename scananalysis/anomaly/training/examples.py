@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scananalysis.anomaly.features import cell_features, network_planes
-from scananalysis.anomaly.grid import working_map
+from scananalysis.anomaly.grid import cell_pixels, working_map
 from scananalysis.anomaly.mahalanobis import NUISANCE
 from scananalysis.anomaly.model import STRIDE
 from scananalysis.calibration import calibrate
@@ -101,7 +101,7 @@ def example(
     visible = np.zeros(shape, np.float32)
     if twin is not None and insert.any():
         without, _ = working_map(discriminate(calibrate(twin.scan)), pitch_mm)
-        means = [_cell_means(one.truth["transmission"][0], steps) for one in (simulated, twin)]
+        means = [cell_pixels(one.truth["transmission"][0], steps).mean(axis=(1, 3)) for one in (simulated, twin)]
         noise = [_transmission_noise(one) for one in (cells, without)]
         visible = np.where(insert, visibility(means[0], means[1], np.hypot(*noise)), np.float32(0))
     return Example(cells, label.astype(np.uint8), insert, visible.astype(np.float32))
@@ -135,13 +135,6 @@ def visibility(
     difference = np.abs(with_insert - without)
     ratio = difference / np.sqrt(np.square(noise) + np.square(_CLUTTER * without) + _LEAST_NOISE**2)
     return np.asarray(np.clip((ratio - 1) / 3, 0, 1), np.float32)
-
-
-def _cell_means(plane: NDArray[np.float32], steps: tuple[int, int]) -> NDArray[np.float32]:
-    height, width = plane.shape
-    full = np.pad(plane, [(0, -height % steps[0]), (0, -width % steps[1])], mode="edge")
-    blocks = full.reshape(full.shape[0] // steps[0], steps[0], full.shape[1] // steps[1], steps[1])
-    return np.asarray(blocks.mean(axis=(1, 3)), np.float32)
 
 
 def _transmission_noise(cells: MaterialMap) -> NDArray[np.float32]:

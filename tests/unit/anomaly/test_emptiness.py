@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from scananalysis.anomaly import emptiness as module
-from scananalysis.anomaly.emptiness import emptiness, heights, is_loaded, p_value, score_of
+from scananalysis.anomaly.emptiness import emptiness, heights, is_loaded, p_value
+from scananalysis.anomaly.evaluation.empty import score_of
 from scananalysis.calibration import calibrate
 from scananalysis.core import ModelError, Quality
 from scananalysis.detectors import scanner

@@ -92,3 +92,16 @@ def test_images_end_in_repeated_rows_and_columns(model):
     line = grams_line()
     assert line.shape == (1 + BORDER, 91 * PER_Z + 1 + BORDER)
     assert line[0, 25 * PER_Z] == pytest.approx(grams_per_electron(np.array([26.0]))[0], rel=1e-6)
+
+
+def test_sigma_on_the_fold_is_no_more_than_the_areal_density(model):
+    """Noise carries pixels beyond what any element reaches, where the slope of Z is nothing and its σ unbounded."""
+    rng = np.random.default_rng(3)
+    high = rng.uniform(0.5, 4.0, 20_000).astype(np.float32)
+    low = (high * rng.uniform(0.85, 1.2, high.size)).astype(np.float32)
+    variance = np.full_like(high, 1e-4)
+    found = model.invert(high, low, variance, variance)
+    known = np.isfinite(found.areal_density)
+    assert np.max(found.sigma_z[known & np.isfinite(found.sigma_z)]) > 100
+    # Noise of the first beam alone adds some g/cm².
+    assert np.all(found.sigma_areal_density[known] <= 1.1 * found.areal_density[known] + 2)

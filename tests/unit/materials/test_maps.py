@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from scananalysis.calibration import Recipe, calibrate
+from scananalysis.calibration import calibrate
 from scananalysis.core import CalibrationError, ConfigurationError, Quality, has
 from scananalysis.detectors import scanner
 from scananalysis.materials import SingleEnergyModel, discriminate, legend, mass, model_for, pool, pseudo_colour
@@ -51,28 +51,12 @@ def test_mass_of_known_goods(water):
     assert without.composition_kg > found.composition_kg
 
 
-def drawn(seed):
-    """The scanner with artefacts as far from the stated ones as calibration takes them to be uncertain."""
-    stated, recipe, rng = QUARTER.artefacts, Recipe.for_scanner(QUARTER), np.random.default_rng(seed + 1000)
-    share, glow, mixed, bend = (
-        1 + rng.normal(0, step.relative_sigma)
-        for step in (recipe.scatter, recipe.afterglow, recipe.crosstalk, recipe.linearity)
-    )
-    true = {
-        "scatter_share": stated.scatter_share * share,
-        "afterglow_share": tuple(a * glow for a in stated.afterglow_share),
-        "crosstalk": stated.crosstalk * mixed,
-        "curvature": stated.curvature * bend,
-    }
-    return QUARTER.model_copy(update={"artefacts": stated.model_copy(update=true)})
-
-
-def test_pooled_area_states_its_error():
+def test_pooled_area_states_its_error(drawn):
     """Over scans, areal density and Z of a pooled area miss the truth by their stated σ."""
     block = Piece(BLOCK, Matter.of("aluminium"), 2.7)
     pulls = []
     for seed in range(24):
-        simulated = render(Scene((block,), 2200.0), drawn(seed), seed)
+        simulated = render(Scene((block,), 2200.0), drawn(QUARTER, seed), seed)
         radiograph = calibrate(simulated.scan)
         model, _ = model_for(radiograph)
         area = inside(discriminate(radiograph))

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import scananalysis as sa
-from scananalysis.calibration import Recipe
 from scananalysis.core import ConfigurationError
 from scananalysis.materials import DualEnergyModel, Layer, peel
 from scananalysis.materials.labelled import means
@@ -20,26 +19,10 @@ HEIGHT = QUARTER.object_height_mm
 ROWS = (HEIGHT > 1200) & (HEIGHT < 2000)
 
 
-def drawn(seed):
-    """The scanner with artefacts as far from the stated ones as calibration takes them to be uncertain."""
-    stated, recipe, rng = QUARTER.artefacts, Recipe.for_scanner(QUARTER), np.random.default_rng(seed + 1000)
-    share, glow, mixed, bend = (
-        1 + rng.normal(0, step.relative_sigma)
-        for step in (recipe.scatter, recipe.afterglow, recipe.crosstalk, recipe.linearity)
-    )
-    true = {
-        "scatter_share": stated.scatter_share * share,
-        "afterglow_share": tuple(a * glow for a in stated.afterglow_share),
-        "crosstalk": stated.crosstalk * mixed,
-        "curvature": stated.curvature * bend,
-    }
-    return QUARTER.model_copy(update={"artefacts": stated.model_copy(update=true)})
-
-
-def radiograph(seed, goods="Al", wall_mm=STEEL_MM):
+def radiograph(device, seed, goods="Al", wall_mm=STEEL_MM):
     wall = Piece(Box((300, 1900), (1000, 2200), (4900, 4900 + wall_mm)), Matter.of("Fe"), 7.87)
     block = Piece(Box((300, 1000), (1000, 2200), (5900, 6100)), Matter.of(goods), 2.7)
-    return sa.calibrate(render(Scene((wall, block), 2200.0), drawn(seed), seed).scan)
+    return sa.calibrate(render(Scene((wall, block), 2200.0), device, seed).scan)
 
 
 def columns(first_mm, last_mm, shape):
@@ -48,8 +31,8 @@ def columns(first_mm, last_mm, shape):
 
 
 @pytest.fixture(scope="module")
-def scans():
-    return [radiograph(seed) for seed in range(24)]
+def scans(drawn):
+    return [radiograph(drawn(QUARTER, seed), seed) for seed in range(24)]
 
 
 def areas(scan):
