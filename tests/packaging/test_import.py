@@ -7,7 +7,6 @@ import pytest
 
 HEAVY = (
     "torch",
-    "torchvision",
     "cv2",
     "matplotlib",
     "pydicom",
