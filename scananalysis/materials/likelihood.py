@@ -24,6 +24,8 @@ _DEPTHS = 160
 _WIDEST = 0.0125
 """Largest step between fan angles, rad."""
 _TABLES = 4
+_AT_ONCE = 256
+"""Pairs that are looked up together; all elements of one angle with them take some megabytes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,13 +101,9 @@ def explain(
     for node in range(curves.angle.size):
         share = shares[:, node]
         rows = np.flatnonzero(share)
-        if not rows.size:
-            continue
-        for k in range(first, last + 1):
-            high, tables = curves.high[node, k], curves.tables[:, node, k]
-            low = np.clip(np.searchsorted(high, alpha[rows, 0]) - 1, 0, high.size - 2)
-            part = np.clip((alpha[rows, 0] - high[low]) / (high[low + 1] - high[low]), 0, 1)
-            found[:, k - first, rows] += share[rows] * (tables[:, low] * (1 - part) + tables[:, low + 1] * part)
+        high, tables = curves.high[node, first : last + 1], curves.tables[:, node, first : last + 1]
+        for some in np.array_split(rows, -(-rows.size // _AT_ONCE)) if rows.size else ():
+            found[:, :, some] += share[some] * _along(high, tables, alpha[some, 0])
     place = np.interp(z, _NODES[first : last + 1], np.arange(last - first + 1))
     low = np.clip(place.astype(int), 0, max(last - first - 1, 0))
     part = (place - low)[:, None]
@@ -116,6 +114,19 @@ def explain(
     # Interpolation of the curves is good to about 1e-6 of α; a smaller stated error would make that count.
     floor = (1e-6 * np.abs(alpha[:, 1:]) + 1e-9) ** 2
     return Explained(z, residual, np.sqrt(np.maximum(variance, floor)), per_alpha * alpha[:, :1], slope, depth_slope)
+
+
+def _along(
+    high: NDArray[np.float64], tables: NDArray[np.float64], alpha: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Interpolate tables (table, element, depth) where each element's curve ``high`` (element, depth) reaches α, (table, element, n)."""
+    # A search per element would be thousands of calls for one pair; counting the nodes below is one.
+    below = (high[:, :, None] < alpha).sum(axis=1)
+    low = np.clip(below - 1, 0, high.shape[1] - 2)
+    start, stop = (np.take_along_axis(high, at, axis=1) for at in (low, low + 1))
+    part = np.clip((alpha - start) / (stop - start), 0, 1)
+    values = [np.take_along_axis(tables, at[None], axis=2) for at in (low, low + 1)]
+    return np.asarray(values[0] * (1 - part) + values[1] * part, np.float64)
 
 
 def _shares(
