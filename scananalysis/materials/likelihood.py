@@ -116,9 +116,7 @@ def explain(
     return Explained(z, residual, np.sqrt(np.maximum(variance, floor)), per_alpha * alpha[:, :1], slope, depth_slope)
 
 
-def _along(
-    high: NDArray[np.float64], tables: NDArray[np.float64], alpha: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _along(high: NDArray[np.float64], tables: NDArray[np.float64], alpha: NDArray[np.float64]) -> NDArray[np.float64]:
     """Interpolate tables (table, element, depth) where each element's curve ``high`` (element, depth) reaches α, (table, element, n)."""
     # A search per element would be thousands of calls for one pair; counting the nodes below is one.
     below = (high[:, :, None] < alpha).sum(axis=1)
