@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from scananalysis.calibration.crosstalk import remove_crosstalk, second_difference
 from scananalysis.calibration.defects import Repair, fill, interpolate
 from scananalysis.calibration.linearity import linearise
-from scananalysis.calibration.logarithm import attenuate, mark_starved
-from scananalysis.calibration.noise import LEAST_TRANSMISSION
-from scananalysis.calibration.planes import Lines, Planes, transpose
+from scananalysis.calibration.logarithm import attenuate, mark_negative, mark_starved
+from scananalysis.calibration.noise import noise_of, relative_noise_of
+from scananalysis.calibration.planes import Lines, Planes, along_elements, transpose
 from scananalysis.calibration.registration import noise_area, shift_lines, shift_plane
 from scananalysis.calibration.scatter import subtract_scatter
 from scananalysis.core import Quality
@@ -115,9 +115,37 @@ class ChannelPlan:
         return int(self.shift > 0) + int(self.repair.bad.size > 0)
 
     @property
+    def context(self) -> int:
+        """Lines on either side that a block needs: none where no line depends on another."""
+        return CONTEXT if self.shift != 0 or self.repair.bad.size else 0
+
+    @property
+    def mixes(self) -> bool:
+        """Whether the noise of a pixel is not that of its own reading alone."""
+        return self.context > 0 or self.taps is not None or self.scatter is not None
+
+    @property
     def noise_area(self) -> float:
         """Noise power at zero frequency over pixel variance, after resampling."""
         return noise_area(self.shift) if self.taps is None else self.taps.noise_area
+
+    @property
+    def alone(self) -> bool:
+        """Whether every element can be worked on without the others, and all its lines at once."""
+        return not self.mixes and self.afterglow is None and self.unmixing is None
+
+    def of_elements(self, elements: slice) -> ChannelPlan:
+        """Return the plan of some elements, where they stand alone."""
+        values = {
+            name: getattr(self, name)[elements]
+            for name in (
+                "offset", "inverse_gain", "dark_variance", "quantum", "lost_signal", "zero_noise", "dark_error", "gain_error"
+            )
+        }  # fmt: skip
+        scale = None if self.counts_per_gain is None else self.counts_per_gain[elements]
+        return replace(
+            self, repair=replace(self.repair, flags=self.repair.flags[elements]), counts_per_gain=scale, **values
+        )
 
     def blurred(self, sigma: Float32) -> Float32:
         """Return the error of every column from that of every line, (line,): a resampled column holds parts of several."""
@@ -155,7 +183,10 @@ def transmission_of(plan: ChannelPlan, counts: Counts, inverse_pulse: Float32) -
 
 def signal_of(plan: ChannelPlan, counts: Counts) -> Float32:
     """Return the straightened signal over that of the open beam, (line, element)."""
-    if counts.dtype.itemsize <= 2:
+    if counts.dtype.itemsize <= 2 and along_elements(counts):
+        signal = counts.astype(np.float32)
+        signal -= plan.offset
+    elif counts.dtype.itemsize <= 2:
         import cv2
 
         # One pass from integers to float32 differences; NumPy needs a converted copy first.
@@ -169,48 +200,27 @@ def signal_of(plan: ChannelPlan, counts: Counts) -> Float32:
     return signal
 
 
-def noise_of(plan: ChannelPlan, transmission: Float32, inverse_pulse: Float32) -> Float32:
-    """Return the variance of transmission, (line, element).
-
-    σ²(T) = σ²(dark) / (gain · pulse)² + quantum · growth(T) · T / (gain · pulse), with T not below zero.
-    """
-    import cv2
-
-    positive = transmission
-    # A maximum costs as much as a logarithm, and few blocks have such pixels.
-    if transmission.min() < LEAST_TRANSMISSION:
-        positive = np.maximum(transmission, np.float32(LEAST_TRANSMISSION))
-    first, *others = (np.float32(coefficient) for coefficient in plan.growth)
-    if others:
-        # The polynomial in ln T: odd powers change their sign against that in the attenuation.
-        logarithm = np.asarray(cv2.log(positive), np.float32).reshape(transmission.shape)
-        degree = len(others)
-        worth = logarithm * (first * np.float32((-1) ** degree))
-        for power, coefficient in zip(range(degree - 1, 0, -1), others[:-1], strict=True):
-            worth += coefficient * np.float32((-1) ** power)
-            worth *= logarithm
-        worth += others[-1]
-        worth *= positive
-        worth *= plan.quantum
-    else:
-        worth = positive * plan.quantum
-    # The errors of the readout, then everything by the pulse once more.
-    worth += plan.dark_variance * inverse_pulse[:, None]
-    worth *= inverse_pulse[:, None]
-    return worth
-
-
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """A block in transmission, (line, element); ``zero`` is its noise without beam, ``changes`` those of T per σ of a parameter."""
+    """A block in transmission, (line, element), and what is known of it.
+
+    ``variance`` is None where `relative_noise_of` will tell it, ``least`` the least transmission of every element, ``zero`` the noise
+    without beam, ``changes`` are those of T per σ of a parameter.
+    """
 
     transmission: Float32
-    variance: Float32
+    least: Float32
+    variance: Float32 | None
     zero: Float32
     changes: dict[str, Float32]
+    quality: NDArray[np.uint32]
+    inverse_pulse: Float32
+    pulse_sigma: Float32
 
 
-def _see(plan: ChannelPlan, lines: Lines, signal: Float32, changes: dict[str, Float32]) -> _Seen:
+def _see(
+    plan: ChannelPlan, lines: Lines, signal: Float32, quality: NDArray[np.uint32], changes: dict[str, Float32]
+) -> _Seen:
     """Go from signals without afterglow to the transmission of the direct beam, with its noise."""
     signal *= lines.inverse_pulse[:, None]
     transmission, uncertain = signal, plan.uncertain
@@ -228,18 +238,52 @@ def _see(plan: ChannelPlan, lines: Lines, signal: Float32, changes: dict[str, Fl
         taken = subtract_scatter(plan.scatter, transmission)
         if "scatter" in uncertain:
             changes["scatter"] = taken * np.float32(-uncertain["scatter"])
-    variance = noise_of(plan, transmission, lines.inverse_pulse)
-    zero = plan.zero_noise
-    if taken is not None:
-        # Scattered quanta are subtracted in the mean; their noise stays.
-        noise = taken * plan.quantum
-        noise *= lines.inverse_pulse[:, None]
-        variance += noise
-        zero = np.sqrt(noise + plan.zero_noise**2 + (np.float32(uncertain.get("scatter", 0)) * taken) ** 2)
-    interpolate(plan.repair, transmission, variance)
-    for change in changes.values():
-        fill(plan.repair, change)
-    return _Seen(transmission, variance, zero, changes)
+    least: Float32 = transmission.min(axis=0)
+    variance, zero = None, plan.zero_noise
+    if plan.mixes:
+        variance = noise_of(plan, transmission, lines.inverse_pulse, least)
+        if taken is not None:
+            # Scattered quanta are subtracted in the mean; their noise stays.
+            noise = taken * plan.quantum
+            noise *= lines.inverse_pulse[:, None]
+            variance += noise
+            zero = np.sqrt(noise + plan.zero_noise**2 + (np.float32(uncertain.get("scatter", 0)) * taken) ** 2)
+        interpolate(plan.repair, transmission, variance)
+        least[plan.repair.bad] = transmission[:, plan.repair.bad].min(axis=0)
+        for change in changes.values():
+            fill(plan.repair, change)
+    return _Seen(transmission, least, variance, zero, changes, quality, lines.inverse_pulse, lines.pulse_sigma)
+
+
+def _registered(plan: ChannelPlan, seen: _Seen, where: slice | Taps) -> _Seen:
+    """Move a block to where its columns stand, without its neighbours."""
+    variance, zero, pulse, sigma = seen.variance, seen.zero, seen.inverse_pulse, seen.pulse_sigma
+    if not isinstance(where, slice):
+        return replace(
+            seen,
+            transmission=where.mean(seen.transmission),
+            variance=None if variance is None else where.variance(variance),
+            zero=where.mean(zero) if zero.ndim == 2 else zero,
+            changes={name: where.mean(change) for name, change in seen.changes.items()},
+            quality=where.flags(seen.quality),
+            inverse_pulse=where.mean(pulse),
+            pulse_sigma=np.sqrt(where.variance(sigma**2)),
+        )
+    if variance is not None:
+        shift_lines(seen.transmission, variance, seen.quality, plan.shift)
+        for change in seen.changes.values():
+            shift_plane(change, plan.shift)
+    # Context lines have done their part; their own results belong to other blocks.
+    return replace(
+        seen,
+        transmission=seen.transmission[where],
+        variance=None if variance is None else variance[where],
+        zero=zero[where] if zero.ndim == 2 else zero,
+        changes={name: change[where] for name, change in seen.changes.items()},
+        quality=seen.quality[where],
+        inverse_pulse=pulse[where],
+        pulse_sigma=sigma[where],
+    )
 
 
 def run_block(
@@ -259,17 +303,18 @@ def run_block(
     lines : Lines
         The block with its neighbours.
     where : slice or Taps
-        The block itself, with `CONTEXT` lines ahead of it and behind it except at an end of the scan; or the lines that make up its
+        The block itself, with its context ahead of it and behind it except at an end of the scan; or the lines that make up its
         columns.
     limits : Logarithm
     out : Planes
-        Planes of the block itself.
+        Planes of the block itself. Where the counts lie in memory as the planes do, everything is worked out in its place.
     state : ndarray of float32, (component, element), optional
         Of the afterglow before the first line of ``lines``.
     keep_at : int
     """
+    own = out.turned() if plan.alone and along_elements(lines.counts) else None
     signal = signal_of(plan, lines.counts)
-    quality = _flags(plan, lines)
+    quality = _flags(plan, lines, own.quality if own else np.empty_like(lines.counts, np.uint32))
     changes: dict[str, Float32] = {}
     kept = None
     if plan.afterglow is not None and state is not None:
@@ -279,34 +324,32 @@ def run_block(
             np.subtract(signal, glowing, out=glowing)
             glowing *= np.float32(plan.uncertain["afterglow"]) * lines.inverse_pulse[:, None]
             changes["afterglow"] = glowing
-    seen = _see(plan, lines, signal, changes)
-    transmission, variance, zero = seen.transmission, seen.variance, seen.zero
-    mark_starved(transmission, quality, zero, limits)
-    if isinstance(where, slice):
-        shift_lines(transmission, variance, quality, plan.shift)
-        for change in changes.values():
-            shift_plane(change, plan.shift)
-        # Context lines have done their part; their own results belong to other blocks.
-        transmission, variance, quality = transmission[where], variance[where], quality[where]
-        changes = {name: change[where] for name, change in changes.items()}
-        inverse_pulse, pulse_sigma = lines.inverse_pulse[where], lines.pulse_sigma[where]
-        zero = zero[where] if zero.ndim == 2 else zero
+    seen = _see(plan, lines, signal, quality, changes)
+    mark_starved(seen.transmission, quality, seen.zero, limits, seen.least)
+    _finish(plan, _registered(plan, seen, where), limits, out, own)
+    return kept
+
+
+def _finish(plan: ChannelPlan, seen: _Seen, limits: Logarithm, out: Planes, own: Planes | None) -> None:
+    """Go from transmission to attenuation, and write what came out."""
+    quality, pulse = seen.quality, seen.inverse_pulse[:, None]
+    alpha, inverse = attenuate(seen.transmission, seen.zero, seen.least, own.attenuation if own else None)
+    inverse_signal = inverse * pulse
+    if seen.variance is None:
+        variance = relative_noise_of(plan, alpha, inverse_signal, seen.least, own.variance if own else None)
     else:
-        transmission, variance, quality = where.mean(transmission), where.variance(variance), where.flags(quality)
-        changes = {name: where.mean(change) for name, change in changes.items()}
-        inverse_pulse = where.mean(lines.inverse_pulse)
-        pulse_sigma = np.sqrt(where.variance(lines.pulse_sigma**2))
-        zero = where.mean(zero) if zero.ndim == 2 else zero
-    alpha, inverse = attenuate(transmission, variance, quality, zero, limits, (plan.gain_error, pulse_sigma))
-    dark = plan.dark_error * inverse
-    dark *= inverse_pulse[:, None]
+        variance = seen.variance
+        variance *= inverse
+        variance *= inverse
+    mark_negative(inverse, variance, quality, limits, (plan.gain_error, seen.pulse_sigma))
+    dark = np.multiply(inverse_signal, plan.dark_error, out=own.dark if own else inverse_signal)
     effects = {}
-    if changes:
+    if seen.changes:
         np.negative(inverse, out=inverse)
-        effects = {name: change * inverse for name, change in changes.items()}
+        effects = {name: change * inverse for name, change in seen.changes.items()}
     if "linearity" in plan.uncertain and plan.counts_per_gain is not None:
         # ∂(ln S)/∂c = S/F, and the same of the open beam.
-        short = np.float32(1) - transmission / inverse_pulse[:, None]
+        short = np.float32(1) - seen.transmission / pulse
         short *= np.float32(plan.uncertain["linearity"] * plan.curvature) * plan.counts_per_gain
         effects["linearity"] = short
     if plan.lost_signal.any():
@@ -314,76 +357,24 @@ def run_block(
         for effect in (dark, *effects.values()):
             effect[:, plan.lost_signal] = 0
         quality[:, plan.lost_signal] |= _NOT_FINITE
-    transpose(alpha, out.attenuation)
-    transpose(variance, out.variance)
-    transpose(quality.view(np.int32), out.quality.view(np.int32))
-    transpose(dark, out.dark)
+    if own is None:
+        transpose(alpha, out.attenuation)
+        transpose(variance, out.variance)
+        transpose(quality.view(np.int32), out.quality.view(np.int32))
+        transpose(dark, out.dark)
     for name, effect in effects.items():
         transpose(effect, out.effects[name])
-    return kept
 
 
-def _flags(plan: ChannelPlan, lines: Lines) -> NDArray[np.uint32]:
+def _flags(plan: ChannelPlan, lines: Lines, quality: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Write what element, line and counts say into the flags of a block, and return them."""
     counts = lines.counts
-    quality = np.repeat(plan.repair.flags[None], len(counts), axis=0)
-    for line in np.flatnonzero(lines.flags):
-        quality[line] |= lines.flags[line]
+    quality[:] = plan.repair.flags
+    if lines.flags.any():
+        quality |= lines.flags[:, None]
     most = counts.max()
     if most >= plan.full_scale:
         quality[counts >= plan.full_scale] |= _SATURATED
     if plan.clipped_at is not None and most >= plan.clipped_at:
         quality[counts >= plan.clipped_at] |= _CLIPPED
     return quality
-
-
-def run_channel(
-    plan: ChannelPlan,
-    lines: Lines,
-    limits: Logarithm,
-    out: Planes,
-    block_lines: int,
-    part: slice | None = None,
-    state: Float32 | None = None,
-) -> Float32 | None:
-    """Take lines of a channel from counts to attenuation, block by block.
-
-    Returns the state of the afterglow `CONTEXT` lines before the end of ``part``, where a stream goes on.
-
-    Parameters
-    ----------
-    plan : ChannelPlan
-    lines : Lines
-    limits : Logarithm
-    out : Planes
-        Of the lines of ``part``.
-    block_lines : int
-    part : slice, optional
-        Lines to work on, all by default; the others are their neighbours, and the first and last line of ``lines`` are the
-        ends of the scan where they belong to ``part``.
-    state : ndarray of float32, (component, element), optional
-        Of the afterglow before the first of the `CONTEXT` lines ahead of ``part``, or the first line there is; that of the open beam
-        by default.
-    """
-    total = len(lines.counts)
-    first, last, _ = (part or slice(None)).indices(total)
-    state = plan.settled() if state is None else state
-    for start in range(first, last, block_lines):
-        stop = min(start + block_lines, last)
-        planes = out[start - first : stop - first]
-        if plan.taps is None:
-            before, after = min(start, CONTEXT), min(total - stop, CONTEXT)
-            block, where = lines[start - before : stop + after], slice(before, before + stop - start)
-            # The next block starts with its own neighbours.
-            state = run_block(plan, block, where, limits, planes, state, stop - min(stop, CONTEXT) - (start - before))
-            continue
-        low, high = _window(plan.taps, slice(start, stop), len(lines.counts))
-        after = _window(plan.taps, slice(stop, stop + 1), len(lines.counts))[0] if stop < total else high
-        taps = plan.taps.part(slice(start, stop), low)
-        state = run_block(plan, lines[low:high], taps, limits, planes, state, after - low)
-    return state
-
-
-def _window(taps: Taps, columns: slice, lines: int) -> tuple[int, int]:
-    """Return the lines that columns are made of, with the neighbours that bad elements on them are filled by."""
-    low, high = taps.window(columns)
-    return max(low - 1, 0), min(high + 1, lines)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from scananalysis.calibration.planes import logarithm
 from scananalysis.core import Quality
 
 if TYPE_CHECKING:
@@ -24,7 +25,13 @@ _MANY = 8
 """Of one element in so many it is quicker to look at every pixel than to pick."""
 
 
-def mark_starved(transmission: Float32, quality: NDArray[np.uint32], zero_noise: Float32, limits: Logarithm) -> None:
+def mark_starved(
+    transmission: Float32,
+    quality: NDArray[np.uint32],
+    zero_noise: Float32,
+    limits: Logarithm,
+    least: Float32 | None = None,
+) -> None:
     """Flag pixels below ``starved_sigmas`` of the noise without beam as `STARVED`.
 
     It comes before registration: a resampled pixel carries the flags of both its sources.
@@ -36,9 +43,12 @@ def mark_starved(transmission: Float32, quality: NDArray[np.uint32], zero_noise:
     zero_noise : ndarray of float32, (element,)
         1-σ noise of transmission without beam.
     limits : Logarithm
+    least : ndarray of float32, (element,), optional
+        What no transmission of an element lies below, where it is known already.
     """
     limit = np.float32(limits.starved_sigmas) * zero_noise
-    some = _elements(transmission.min(axis=0) < limit) if limit.ndim == 1 else slice(None)
+    least = transmission.min(axis=0) if least is None else least
+    some = _elements(least < limit) if limit.ndim == 1 else slice(None)
     if some is not None:
         _flag(quality, some, transmission[:, some] < (limit[some] if limit.ndim == 1 else limit), _STARVED)
 
@@ -61,66 +71,93 @@ def _flag(
 
 
 def attenuate(
-    transmission: Float32,
-    variance: Float32,
-    quality: NDArray[np.uint32],
-    zero_noise: Float32,
-    limits: Logarithm,
-    shared: tuple[Float32, Float32] | None = None,
+    transmission: Float32, zero_noise: Float32, least: Float32 | None = None, out: Float32 | None = None
 ) -> tuple[Float32, Float32]:
-    """Return the attenuation and one over transmission, and turn the variance of transmission into that of attenuation in place.
+    """Return the attenuation α = −ln T and one over transmission.
 
     Parameters
     ----------
-    transmission, variance : ndarray of float32, (line, element)
-        ``variance`` is overwritten; ``transmission`` is raised to the level of the floor.
-    quality : ndarray of uint32, (line, element)
-        Flags are added.
-    zero_noise : ndarray of float32, (element,)
+    transmission : ndarray of float32, (line, element)
+        Is raised to the level of the floor in place.
+    zero_noise : ndarray of float32, (element,) or (line, element)
         1-σ noise of transmission without beam.
-    limits : Logarithm
-    shared : (ndarray of float32 (element,), ndarray of float32 (line,)), optional
-        Relative shared errors of gain and pulse; noise and these together say what is brighter than the open beam.
+    least : ndarray of float32, (element,), optional
+        As in `mark_starved`.
+    out : ndarray of float32, (line, element), optional
+        Where the attenuation goes, in the memory order of ``transmission``.
 
     Returns
     -------
     attenuation, inverse : ndarray of float32, (line, element)
-        α = −ln T with variance σ²(T)/T², and 1/T.
 
     Notes
     -----
     Where transmission is below half a σ of the noise without beam (such a pixel is `STARVED`, see `mark_starved`), α stands at
-    that level, a lower limit. A pixel brighter than the open beam by more than ``negative_sigmas`` is `NEGATIVE`.
+    that level, a lower limit.
+
+    Examples
+    --------
+    >>> attenuate(np.array([[1.1, 0.1, 0.0]], np.float32), np.full(3, 1e-4, np.float32))[0].round(1)
+    array([[-0.1,  2.3,  9.9]], dtype=float32)
+    """
+    floor = np.maximum(zero_noise / 2, np.float32(1e-9))
+    if floor.ndim == 2:
+        np.maximum(transmission, floor, out=transmission)
+    else:
+        least = transmission.min(axis=0) if least is None else least
+        # Resampling may fall short of the least by rounding.
+        low = _elements(least < floor * np.float32(1.0001))
+        if low is not None:
+            transmission[:, low] = np.maximum(transmission[:, low], floor[low])
+    inverse: Float32 = np.reciprocal(transmission)
+    return logarithm(inverse, out), inverse
+
+
+def mark_negative(
+    inverse: Float32,
+    variance: Float32,
+    quality: NDArray[np.uint32],
+    limits: Logarithm,
+    shared: tuple[Float32, Float32] | None = None,
+) -> None:
+    """Flag pixels brighter than the open beam by more than ``negative_sigmas`` as `NEGATIVE`.
+
+    Parameters
+    ----------
+    inverse, variance : ndarray of float32, (line, element)
+        One over transmission, and the variance of the attenuation.
+    quality : ndarray of uint32, (line, element)
+        Flags are added.
+    limits : Logarithm
+    shared : (ndarray of float32 (element,), ndarray of float32 (line,)), optional
+        Relative shared errors of gain and pulse; noise and these together say what is brighter than the open beam.
 
     Examples
     --------
     >>> from scananalysis.calibration.recipe import Logarithm
-    >>> T, variance = np.array([[1.1, 0.1, 0.0]], np.float32), np.full((1, 3), 1e-6, np.float32)
     >>> quality = np.zeros((1, 3), np.uint32)
-    >>> attenuate(T, variance, quality, np.full(3, 1e-4, np.float32), Logarithm())[0].round(1), quality == _NEGATIVE
-    (array([[-0.1,  2.3,  9.9]], dtype=float32), array([[ True, False, False]]))
+    >>> inverse = np.array([[0.9, 1.0, 10.0]], np.float32)
+    >>> mark_negative(inverse, np.full((1, 3), 1e-6, np.float32), quality, Logarithm())
+    >>> quality == _NEGATIVE
+    array([[ True, False, False]])
     """
-    import cv2
-
-    floor = np.maximum(zero_noise / 2, np.float32(1e-9))
-    low = _elements(transmission.min(axis=0) < floor) if floor.ndim == 1 else slice(None)
-    if low is not None:
-        transmission[:, low] = np.maximum(transmission[:, low], floor[low] if floor.ndim == 1 else floor)
-    inverse: Float32 = np.reciprocal(transmission)
-    variance *= inverse
-    variance *= inverse
-    # Most elements are settled by their brightest and their surest pixel.
+    # Most elements are settled by their brightest pixel, and of the others most by their surest one.
     most = np.float32(1) - inverse.min(axis=0)
     beyond = np.float32(limits.negative_sigmas**2)
-    some = _elements((most > 0) & (most * most > beyond * variance.min(axis=0)))
-    if some is not None:
-        above = np.float32(1) - inverse[:, some]
-        above *= np.abs(above)
-        known = variance[:, some]
-        if shared is not None:
-            gain, pulse = shared
-            known = known + gain[some] ** 2 + pulse[:, None] ** 2
-        _flag(quality, some, above > beyond * known, _NEGATIVE)
-    # The vectorised logarithm of OpenCV gives the same bits wherever in a block a pixel stands; a test holds it to that.
-    alpha: Float32 = np.asarray(cv2.log(inverse), np.float32).reshape(inverse.shape)
-    return alpha, inverse
+    bright = np.flatnonzero(most > 0)
+    if bright.size == 0:
+        return
+    surest = (variance if _MANY * bright.size > most.size else variance[:, bright]).min(axis=0)
+    surest = surest[bright] if surest.size == most.size else surest
+    wanted = np.zeros(most.size, bool)
+    wanted[bright] = most[bright] ** 2 > beyond * surest
+    some = _elements(wanted)
+    if some is None:
+        return
+    above = np.float32(1) - inverse[:, some]
+    above *= np.abs(above)
+    known = variance[:, some]
+    if shared is not None:
+        gain, pulse = shared
+        known = known + gain[some] ** 2 + pulse[:, None] ** 2
+    _flag(quality, some, above > beyond * known, _NEGATIVE)

@@ -8,12 +8,20 @@ a few per cent from that along other materials.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scananalysis.calibration.planes import logarithm
 from scananalysis.detectors import scanner as find_scanner
 from scananalysis.physics import Beam, mass_attenuation
+
+if TYPE_CHECKING:
+    from scananalysis.calibration.blocks import ChannelPlan
+
+Float32 = NDArray[np.float32]
 
 _DEGREE = 4
 LEAST_TRANSMISSION = 1e-7
@@ -80,3 +88,59 @@ def nominal_quantum(scanner: str, channel: int, air_level: float, binning: tuple
     photons = beam.photons()
     photons = photons / photons.sum() * found.channels[channel].photons_per_line
     return float(air_level * (photons @ beam.response_square) / (photons @ beam.response) ** 2)
+
+
+def noise_of(plan: ChannelPlan, transmission: Float32, inverse_pulse: Float32, least: Float32 | None = None) -> Float32:
+    """Return the variance of transmission, (line, element); ``least`` is that of every element, where it is known already.
+
+    σ²(T) = σ²(dark) / (gain · pulse)² + quantum · growth(T) · T / (gain · pulse), with T not below zero.
+    """
+    positive = transmission
+    # A maximum costs as much as a logarithm, and few blocks have such pixels.
+    if (transmission if least is None else least).min() < LEAST_TRANSMISSION:
+        positive = np.maximum(transmission, np.float32(LEAST_TRANSMISSION))
+    if len(plan.growth) > 1:
+        # In ln T: odd powers change their sign against that in the attenuation.
+        degree = len(plan.growth) - 1
+        signed = [coefficient * (-1) ** (degree - k) for k, coefficient in enumerate(plan.growth)]
+        worth = _polynomial(signed, logarithm(positive))
+        worth *= positive
+        worth *= plan.quantum
+    else:
+        worth = positive * plan.quantum
+    # The errors of the readout, then everything by the pulse once more.
+    worth += plan.dark_variance * inverse_pulse[:, None]
+    worth *= inverse_pulse[:, None]
+    return worth
+
+
+def relative_noise_of(
+    plan: ChannelPlan, alpha: Float32, inverse_signal: Float32, least: Float32, out: Float32 | None = None
+) -> Float32:
+    """Return the variance of the attenuation, (line, element), where no line or element was mixed with another.
+
+    It is σ²(T)/T² with the σ²(T) of `noise_of`, in half as many passes: with u = 1/(T · gain · pulse), the ``inverse_signal``,
+    σ²(α) = u · (quantum · growth(α) + σ²(dark) · u).
+    """
+    if len(plan.growth) > 1:
+        if least.min() < LEAST_TRANSMISSION:
+            alpha = np.minimum(alpha, np.float32(-np.log(LEAST_TRANSMISSION)))
+        worth = _polynomial(plan.growth, alpha, out)
+        worth *= plan.quantum
+        worth += inverse_signal * plan.dark_variance
+    else:
+        worth = np.multiply(inverse_signal, plan.dark_variance, out=out)
+        worth += plan.quantum
+    worth *= inverse_signal
+    return worth
+
+
+def _polynomial(coefficients: Sequence[float], x: Float32, out: Float32 | None = None) -> Float32:
+    """Evaluate a polynomial of the first degree or higher, highest power first."""
+    first, *others = (np.float32(coefficient) for coefficient in coefficients)
+    value: Float32 = np.multiply(x, first, out=out)
+    for coefficient in others[:-1]:
+        value += coefficient
+        value *= x
+    value += others[-1]
+    return value

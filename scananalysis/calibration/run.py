@@ -10,14 +10,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scananalysis.calibration.blocks import ChannelPlan, run_channel
+from scananalysis.calibration.blocks import ChannelPlan
 from scananalysis.calibration.dropped import dropped, find_repeats
+from scananalysis.calibration.pieces import run_channel, run_elements
 from scananalysis.calibration.planes import Lines, Planes
 from scananalysis.core import Quality
 
 if TYPE_CHECKING:
     from scananalysis.calibration.pulse import Pulses
     from scananalysis.calibration.recipe import Recipe
+
+
+_PIECE_LINES = 512
+"""Short enough that no worker waits for long at the end for another."""
+_PIECE_PIXELS = 262_144
+"""Of one plane; what is worked on stays in the cache."""
+_LEAST_WORKERS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,19 +94,46 @@ def run(
 
     effects = {name: np.zeros(shape, np.float32) for name in plans[0].uncertain}
 
-    def one(c: int) -> NDArray[np.float32] | None:
+    sources, planes = [], []
+    for c in range(channels):
         flags = dropped(seen[c] | pulses.lost[c])
         flags |= np.uint32(everywhere.value)
         flags[~pulses.known[c]] |= np.uint32(Quality.NO_MONITOR.value)
-        source = Lines(counts[c], (1 / pulses.strength[c]).astype(np.float32), pulses.sigma[c], flags)
-        out = Planes(alpha[c], variance[c], quality[c], dark[c][c], {name: e[c] for name, e in effects.items()})
-        state = window.states[c] if window else None
-        return run_channel(plans[c], source, recipe.logarithm, out, block_lines, part, state)
+        sources.append(Lines(counts[c], (1 / pulses.strength[c]).astype(np.float32), pulses.sigma[c], flags))
+        named = {name: effect[c] for name, effect in effects.items()}
+        planes.append(Planes(alpha[c], variance[c], quality[c], dark[c][c], named))
+    first = part.indices(lines)[0]
 
-    # NumPy and OpenCV let go of the interpreter while they work; the channels do not meet.
-    with ThreadPoolExecutor(channels) as pool:
-        ends = tuple(pool.map(one, range(channels)))
+    def some_lines(c: int, piece: slice) -> NDArray[np.float32] | None:
+        state = window.states[c] if window else None
+        out = planes[c][piece.start - first : piece.stop - first]
+        return run_channel(plans[c], sources[c], recipe.logarithm, out, block_lines, piece, state)
+
+    def some_elements(c: int, piece: slice) -> None:
+        run_elements(plans[c], sources[c][part], recipe.logarithm, planes[c], piece)
+
+    # NumPy and OpenCV let go of the interpreter while they work; the pieces do not meet.
+    with ThreadPoolExecutor(max(channels, _LEAST_WORKERS)) as pool:
+        work = []
+        for c, plan in enumerate(plans):
+            across = plan.alone and shape[2] >= block_lines
+            one = some_elements if across else some_lines
+            pieces = _element_pieces(*shape[1:]) if across else _line_pieces(plan, part, lines)
+            work.append([pool.submit(one, c, piece) for piece in pieces])
+        ends = tuple([piece.result() for piece in pieces][-1] for pieces in work)
     return Done(alpha, variance, quality, dark, effects, ends)
+
+
+def _line_pieces(plan: ChannelPlan, part: slice, lines: int) -> list[slice]:
+    """Cut the lines of a channel into pieces that can be worked on side by side: afterglow goes from line to line and leaves one."""
+    start, stop, _ = part.indices(lines)
+    length = max(stop - start, 1) if plan.afterglow is not None else _PIECE_LINES
+    return [slice(low, min(low + length, stop)) for low in range(start, max(stop, start + 1), length)]
+
+
+def _element_pieces(elements: int, lines: int) -> list[slice]:
+    length = max(1, _PIECE_PIXELS // max(lines, 1))
+    return [slice(low, min(low + length, elements)) for low in range(0, elements, length)]
 
 
 def repeats_of(counts: NDArray[np.unsignedinteger[Any]], plans: tuple[ChannelPlan, ...]) -> NDArray[np.bool_]:

@@ -32,15 +32,25 @@ def scan_of(lines, seed, *, lag=0.5):
     )
 
 
+ARTEFACTS = ("linearity", "afterglow", "crosstalk", "scatter", "drift")
+RECIPES = {
+    "usual": Recipe(),
+    # Every element stands alone: worked on element by element where a block is not longer than the scan, else line by line.
+    "plain": Recipe.model_validate({name: {"enabled": False} for name in (*ARTEFACTS, "defects", "registration")}),
+    "bent": Recipe.model_validate({name: {"enabled": False} for name in (*ARTEFACTS[1:], "defects", "registration")}),
+}
+
+
 @given(
     lines=st.integers(1, 70),
     block=st.sampled_from([1, 2, 3, 7, 16, 64, 1000]),
     seed=st.integers(0, 50),
     lag=st.sampled_from([0.5, -0.5, 0.0]),
+    recipe=st.sampled_from(sorted(RECIPES)),
 )
-def test_block_size_changes_no_bit(lines, block, seed, lag):
+def test_block_size_changes_no_bit(lines, block, seed, lag, recipe):
     scan = scan_of(lines, seed, lag=lag)
-    whole, parts = calibrate(scan, block_lines=lines), calibrate(scan, block_lines=block)
+    whole, parts = (calibrate(scan, recipe=RECIPES[recipe], block_lines=size) for size in (lines, block))
     for name in ("attenuation", "variance", "quality"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
     for name, term in whole.systematic.items():
@@ -54,6 +64,5 @@ def test_a_perfect_scanner_gives_the_attenuation(alpha, lines):
     counts = np.full((2, lines, ELEMENTS), 900 + round(60_000 * np.exp(-alpha)), np.uint16)
     scan = RawScan(counts, scanner="cargo-6-4mv", binning=(16, 16), dark=dark, air=air)
     expected = -np.log((counts[0, 0, 0] - 900.0) / 60_000)
-    names = ("linearity", "afterglow", "crosstalk", "scatter", "drift")
-    plain = Recipe.model_validate({name: {"enabled": False} for name in names})
+    plain = Recipe.model_validate({name: {"enabled": False} for name in ARTEFACTS})
     np.testing.assert_allclose(calibrate(scan, recipe=plain).attenuation, expected, rtol=1e-6, atol=1e-6)

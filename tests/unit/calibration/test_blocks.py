@@ -2,8 +2,8 @@ import dataclasses
 
 import numpy as np
 
-from scananalysis.calibration.blocks import noise_of, transmission_of
-from scananalysis.calibration.noise import growth
+from scananalysis.calibration.blocks import transmission_of
+from scananalysis.calibration.noise import growth, noise_of
 from scananalysis.calibration.plan import plans_of
 from scananalysis.calibration.recipe import Recipe
 from scananalysis.calibration.references import Calibration

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from scananalysis.calibration.logarithm import attenuate, mark_starved
+from scananalysis.calibration.logarithm import attenuate, mark_negative, mark_starved
 from scananalysis.calibration.recipe import Logarithm
 from scananalysis.core import Quality, has
 
@@ -14,7 +14,9 @@ def run(values, sigma=1e-3, zero=1e-4):
     quality = np.zeros(transmission.shape, np.uint32)
     noise = np.full(transmission.shape[1], zero, np.float32)
     mark_starved(transmission, quality, noise, LIMITS)
-    alpha, inverse = attenuate(transmission, variance, quality, noise, LIMITS)
+    alpha, inverse = attenuate(transmission, noise)
+    variance *= inverse**2
+    mark_negative(inverse, variance, quality, LIMITS)
     np.testing.assert_allclose(inverse, np.exp(alpha), rtol=1e-5)
     return alpha[0], variance[0], quality[0]
 
@@ -40,10 +42,10 @@ def test_brighter_than_the_open_beam_is_flagged_beyond_noise_only():
 
 
 def test_shared_errors_count_for_what_is_brighter_than_the_open_beam():
-    transmission = np.full((2, 2), 1.006, np.float32)
+    inverse = np.full((2, 2), 1 / 1.006, np.float32)
     quality = np.zeros((2, 2), np.uint32)
     shared = (np.array([0, 2e-3], np.float32), np.array([0, 2e-3], np.float32))
-    attenuate(transmission, np.full((2, 2), 1e-6, np.float32), quality, np.full(2, 1e-4, np.float32), LIMITS, shared)
+    mark_negative(inverse, np.full((2, 2), 1e-6, np.float32), quality, LIMITS, shared)
     np.testing.assert_array_equal(has(quality, Quality.NEGATIVE), [[True, False], [False, False]])
 
 
