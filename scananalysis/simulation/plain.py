@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from scananalysis.simulation.solids import Box, cuts
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Index = NDArray[np.intp]
+
+_PAIRS = 16_384
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +37,10 @@ class _Profile:
     """
 
     slope: Float64
-    rows: list[tuple[int, int]]
+    first: Index
+    last: Index
     along: _Ragged
-    looks: dict[int, Float32] = field(default_factory=dict)
+    looks: list[Float32 | None]
 
 
 class PlainPieces:
@@ -48,11 +52,15 @@ class PlainPieces:
     slots : sequence of int
         Kind of matter of each.
     grains : sequence of ndarray (height, travel), or None
+    bounds : ndarray, (n, 6)
+        Of their solids, mm.
     """
 
-    def __init__(self, pieces: Sequence[Piece], slots: Sequence[int], grains: Sequence[Float32 | None]) -> None:
-        self.pieces, self.slots, self.grains = tuple(pieces), tuple(slots), tuple(grains)
-        self._bounds = np.array([piece.solid.bounds for piece in pieces], np.float64).reshape(-1, 6)
+    def __init__(
+        self, pieces: Sequence[Piece], slots: Sequence[int], grains: Sequence[Float32 | None], bounds: Float64
+    ) -> None:
+        self.pieces, self.grains, self._bounds = tuple(pieces), tuple(grains), bounds
+        self.slot = np.array(slots, np.intp)
         self._scale = np.array([0.1 * piece.density_g_cm3 for piece in pieces])
         self._ripple = np.array([piece.ripple for piece in pieces], np.float64).reshape(-1, 2)
         self._cells = np.array([(0, 0) if g is None else g.shape for g in grains], np.intp).reshape(-1, 2)
@@ -62,50 +70,48 @@ class PlainPieces:
         """Return the pieces as some rays see them; what is the same for every line serves both channels of a scanner."""
         if self._profile is None or not np.array_equal(self._profile.slope, rays.slope):
             self._profile = self._look(rays)
-        half = rays.line_pitch_mm / 2
-        x0, x1 = self._bounds[:, 0], self._bounds[:, 1]
-        first = np.searchsorted(rays.x_mm, x0 - half, side="right")
-        last = np.maximum(np.searchsorted(rays.x_mm, x1 + half, side="left"), first)
-        piece, line, begin = _expand(first, last)
-        x, low, high = rays.x_mm[line], x0[piece], x1[piece]
-        across = np.minimum(high, x + half) - np.maximum(low, x - half)
-        across *= self._scale[piece] / rays.line_pitch_mm
-        if self._ripple.any():
-            period, height = self._ripple[piece].T
-            with np.errstate(divide="ignore", invalid="ignore"):
-                across *= np.where(period > 0, 1 + height * np.sign(np.sin(2 * np.pi * x / period)), 1)
-        cell = _cells(x, low, high, self._cells[piece, 1])
-        return PlainView(
-            self,
-            self._profile,
-            list(zip(first.tolist(), last.tolist(), strict=True)),
-            _Ragged(across.astype(np.float32), cell, begin),
-        )
+        x0, x1, half = self._bounds[:, 0], self._bounds[:, 1], rays.line_pitch_mm / 2
+        first, last = rays.reach(self._bounds)[2:]
+        pairs = _Pairs(first, last)
+        across, cell = np.empty(pairs.count, np.float32), np.zeros(pairs.count, np.intp)
+        for pieces, at, piece, line in pairs.runs():
+            x, low, high = rays.x_mm[line], x0[piece], x1[piece]
+            covered = np.minimum(high, x + half) - np.maximum(low, x - half)
+            covered *= self._scale[piece] / rays.line_pitch_mm
+            rippled = np.flatnonzero((self._ripple[pieces, 0] > 0)[piece - pieces.start])
+            if rippled.size:
+                period, height = self._ripple[piece[rippled]].T
+                covered[rippled] *= 1 + height * np.sign(np.sin(2 * np.pi * x[rippled] / period))
+            across[at] = covered
+            if self._cells[pieces].any():
+                cell[at] = _cells(x, low, high, self._cells[piece, 1])
+        return PlainView(self, self._profile, (first, last), _Ragged(across, cell, pairs.begin))
 
     def _look(self, rays: Rays) -> _Profile:
         """Cut all boxes at once, others one by one."""
         height = rays.source_height_mm
-        boxes = np.array([isinstance(piece.solid, Box) for piece in self.pieces], bool)
         y0, y1, z0, z1 = self._bounds[:, 2:].T
-        first = np.searchsorted(-rays.slope, -np.maximum((y1 - height) / z0, (y1 - height) / z1), side="left")
-        last = np.searchsorted(-rays.slope, -np.minimum((y0 - height) / z0, (y0 - height) / z1), side="right")
-        last = np.maximum(first, last)
-        piece, element, begin = _expand(first, last)
-        slope = rays.slope[element]
+        first, last = rays.reach(self._bounds)[:2]
+        pairs = _Pairs(first, last)
+        along, cell = np.empty(pairs.count, np.float32), np.zeros(pairs.count, np.intp)
         # A level ray lies between two heights everywhere or nowhere; one part in 10¹⁵ decides which without a division by zero.
-        steep = np.where(np.abs(slope) < 1e-15, 1e-15, slope)
-        a, b = (y0[piece] - height) / steep, (y1[piece] - height) / steep
-        depth = np.minimum(np.maximum(a, b), z1[piece]) - np.maximum(np.minimum(a, b), z0[piece])
-        along = (np.maximum(depth, 0) * rays.per_depth[element]).astype(np.float32)
-        for i in np.flatnonzero(~boxes):
-            (cut,) = cuts(self.pieces[i].solid, rays)
-            part = slice(begin[i], begin[i] + last[i] - first[i])
-            along[part] = path(replace(cut, coverage=np.ones((1, 1))), rays)[:, 0]
-        # The grain is seen at the piece's middle depth.
-        seen = height + slope * ((z0 + z1) / 2)[piece]
-        cell = _cells(seen, y0[piece], y1[piece], self._cells[piece, 0])
-        rows = list(zip(first.tolist(), last.tolist(), strict=True))
-        return _Profile(rays.slope, rows, _Ragged(along, cell, begin))
+        level = np.where(np.abs(rays.slope) < 1e-15, 1e-15, rays.slope)
+        for pieces, at, piece, element in pairs.runs():
+            steep = level[element]
+            a, b = (y0[piece] - height) / steep, (y1[piece] - height) / steep
+            depth = np.minimum(np.maximum(a, b), z1[piece])
+            depth -= np.maximum(np.minimum(a, b), z0[piece])
+            along[at] = np.maximum(depth, 0) * rays.per_depth[element]
+            if self._cells[pieces].any():
+                # The grain is seen at the piece's middle depth.
+                seen = height + rays.slope[element] * ((z0 + z1) / 2)[piece]
+                cell[at] = _cells(seen, y0[piece], y1[piece], self._cells[piece, 0])
+        for i, solid in enumerate(piece.solid for piece in self.pieces):
+            if not isinstance(solid, Box):
+                (cut,) = cuts(solid, rays)
+                at = slice(pairs.begin[i], pairs.begin[i] + int(last[i] - first[i]))
+                along[at] = path(replace(cut, coverage=np.ones((1, 1))), rays)[:, 0]
+        return _Profile(rays.slope, first, last, _Ragged(along, cell, pairs.begin), [None] * len(self.pieces))
 
 
 class PlainView:
@@ -115,58 +121,77 @@ class PlainView:
     ----------
     pieces : PlainPieces
     profile : _Profile
-    spans : list of (int, int)
+    spans : (ndarray, ndarray)
         First line that may meet each piece, and the one after the last.
     across : _Ragged
         Coverage of each line times what turns mm of path into g/cm².
     """
 
-    def __init__(self, pieces: PlainPieces, profile: _Profile, spans: list[tuple[int, int]], across: _Ragged) -> None:
-        self._pieces, self._profile, self._across = pieces, profile, across
-        self._lines, self._rows = spans, profile.rows
-        self._spans = np.array(spans, np.intp).reshape(-1, 2)
-        reach = np.array(profile.rows, np.intp).reshape(-1, 2)
-        self._seen = (reach[:, 1] > reach[:, 0]) & (self._spans[:, 1] > self._spans[:, 0])
+    def __init__(self, pieces: PlainPieces, profile: _Profile, spans: tuple[Index, Index], across: _Ragged) -> None:
+        self._pieces, self._profile, self._across, self._spans = pieces, profile, across, spans
+        self._seen = (profile.last > profile.first) & (spans[1] > spans[0])
+        # Numbers of each piece, so that the loop over pieces touches no arrays but those that it fills.
+        edges = (profile.first, profile.last, *spans, pieces.slot)
+        self._numbers = list(zip(*(part.tolist() for part in edges), across.begin, strict=True))
 
-    def present(self, first: int, stop: int) -> list[int]:
+    def present(self, first: int, stop: int) -> Index:
         """Return the pieces that some lines may meet."""
-        found: list[int] = np.flatnonzero(
-            self._seen & (self._spans[:, 0] < stop) & (self._spans[:, 1] > first)
-        ).tolist()
-        return found
+        return np.flatnonzero(self._seen & (self._spans[0] < stop) & (self._spans[1] > first))
 
-    def rows(self, i: int) -> tuple[int, int]:
-        """Return the elements that may meet a piece: the first, and the one after the last."""
-        return self._rows[i]
+    def rows(self, pieces: Index) -> tuple[int, int]:
+        """Return the elements that may meet any of some pieces: the first, and the one after the last."""
+        return int(self._profile.first[pieces].min()), int(self._profile.last[pieces].max())
 
-    def slot(self, i: int) -> int:
-        """Return a piece's kind of matter."""
-        return self._pieces.slots[i]
+    def slots(self, pieces: Index) -> set[int]:
+        """Return the kinds of matter of some pieces."""
+        return set(self._pieces.slot[pieces].tolist())
 
-    def add(self, i: int, lines: tuple[int, int], density: Float32, top: int) -> None:
-        """Add a piece to the areal density of some lines, (element, line), that begins with element ``top``."""
-        (y0, y1), (x0, x1) = self._rows[i], self._lines[i]
-        first, stop = max(x0, lines[0]), min(x1, lines[1])
-        across, grain = self._across, self._pieces.grains[i]
-        look = self._profile.looks.get(i)
-        if look is None:
-            along = self._profile.along
-            rows = slice(along.begin[i], along.begin[i] + y1 - y0)
-            look = along.values[rows, None]
-            if grain is not None:
-                look = look * grain[along.cell[rows]]
-            self._profile.looks[i] = look
-        columns = slice(across.begin[i] + first - x0, across.begin[i] + stop - x0)
-        added = (look if grain is None else look[:, across.cell[columns]]) * across.values[columns]
-        density[y0 - top : y1 - top, first - lines[0] : stop - lines[0]] += added
+    def add(self, pieces: Index, lines: tuple[int, int], density: Mapping[int, Float32], top: int) -> None:
+        """Add pieces to the areal density of some lines, (element, line) by kind of matter, that begins with element ``top``."""
+        start, end = lines
+        values, cells = self._across.values, self._across.cell
+        looks, grains = self._profile.looks, self._pieces.grains
+        for i in pieces.tolist():
+            y0, y1, x0, x1, slot, begin = self._numbers[i]
+            first, stop = max(x0, start), min(x1, end)
+            columns = slice(begin + first - x0, begin + stop - x0)
+            look = looks[i]
+            if look is None:
+                look = looks[i] = self._look(i)
+            if grains[i] is None:
+                added = look * values[columns]
+            else:
+                added = look.take(cells[columns], 1)
+                added *= values[columns]
+            part = density[slot][y0 - top : y1 - top, first - start : stop - start]
+            part += added
+
+    def _look(self, i: int) -> Float32:
+        along, grain = self._profile.along, self._pieces.grains[i]
+        y0, y1, *_ = self._numbers[i]
+        rows = slice(along.begin[i], along.begin[i] + y1 - y0)
+        path_mm = along.values[rows, None]
+        return path_mm if grain is None else path_mm * grain.take(along.cell[rows], 0)
 
 
-def _expand(first: Index, last: Index) -> tuple[Index, Index, list[int]]:
-    """Return every pair of a piece and a number from ``first`` to ``last``, and where each piece's pairs begin."""
-    count = last - first
-    begin = np.cumsum(count) - count
-    piece = np.repeat(np.arange(len(first)), count)
-    return piece, np.arange(len(piece)) - (begin - first)[piece], begin.tolist()
+class _Pairs:
+    """Every pair of a piece and a number from ``first`` to ``last``, end to end; ``begin`` says where each piece's pairs begin."""
+
+    def __init__(self, first: Index, last: Index) -> None:
+        self._numbers = last - first
+        begin = np.cumsum(self._numbers) - self._numbers
+        self._begin, self._shift = begin, first - begin
+        self.begin: list[int] = begin.tolist()
+        self.count = int(self._numbers.sum())
+
+    def runs(self) -> Iterator[tuple[slice, slice, Index, Index]]:
+        """Yield pieces, pairs, and piece and number of each pair, as many at a time as stay in the cache."""
+        edges = np.flatnonzero(np.diff(self._begin // _PAIRS, prepend=-1, append=self.count // _PAIRS + 1)).tolist()
+        for start, stop in itertools.pairwise(edges):
+            pieces, numbers = slice(start, stop), self._numbers[start:stop]
+            at = slice(self.begin[start], self.begin[stop - 1] + int(numbers[-1]))
+            piece = np.repeat(np.arange(start, stop), numbers)
+            yield pieces, at, piece, np.arange(at.start, at.stop) + self._shift[piece]
 
 
 def _cells(at: Float64, low: Float64, high: Float64, count: Index) -> Index:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+_REMEMBERED = 8
 
 
 @dataclass(frozen=True)
@@ -49,17 +52,37 @@ class Rays:
         return -self.slope
 
     @cached_property
-    def _parts(self) -> dict[tuple[int, int], Rays]:
+    def _rows(self) -> dict[tuple[float, float, float, float], slice]:
+        return {}
+
+    @cached_property
+    def _known(self) -> dict[Any, Any]:
+        return {}
+
+    def recall(self, key: Any) -> Any:
+        """Return what a solid has `remember`-ed lately, or None."""
+        return self._known.get(key)
+
+    def remember(self, key: Any, value: Any) -> None:
+        """Keep what the next solids may have in common with this one on these rays; the oldest is forgotten."""
+        self._known.pop(key, None)
+        if len(self._known) >= _REMEMBERED:
+            del self._known[next(iter(self._known))]
+        self._known[key] = value
+
+    @cached_property
+    def _last_part(self) -> dict[tuple[int, int], Rays]:
         return {}
 
     def part(self, first: int, stop: int) -> Rays:
-        """Return the rays of some lines, the same object for the same lines."""
-        if (first, stop) not in self._parts:
+        """Return the rays of some lines, the same object while the same lines are asked for."""
+        if (first, stop) not in self._last_part:
             found = Rays(self.slope, self.source_height_mm, self.x_mm[first:stop], self.line_pitch_mm)
             # What belongs to the array is the same for all lines.
-            found.__dict__.update(per_depth=self.per_depth, _rising=self._rising)
-            self._parts[first, stop] = found
-        return self._parts[first, stop]
+            found.__dict__.update(per_depth=self.per_depth, _rising=self._rising, _rows=self._rows)
+            self._last_part.clear()
+            self._last_part[first, stop] = found
+        return self._last_part[first, stop]
 
     def columns(self, x0: float, x1: float) -> slice:
         """Lines that an interval of x touches."""
@@ -69,11 +92,24 @@ class Rays:
 
     def rows(self, y0: float, y1: float, z0: float, z1: float) -> slice:
         """Elements whose rays can meet a box in y and z; slopes fall with the index."""
+        box = (y0, y1, z0, z1)
+        if box not in self._rows:
+            low, high = y0 - self.source_height_mm, y1 - self.source_height_mm
+            least, most = min(low / z0, low / z1), max(high / z0, high / z1)
+            first = int(self._rising.searchsorted(-most, side="left"))
+            last = int(self._rising.searchsorted(-least, side="right"))
+            self._rows[box] = slice(first, max(first, last))
+        return self._rows[box]
+
+    def reach(self, bounds: Array) -> tuple[Index, Index, Index, Index]:
+        """Return `rows` and `columns` of many boxes, (n, 6) as x0, x1, y0, y1, z0, z1: first element, end, first line, end."""
+        (x0, x1, y0, y1, z0, z1), half = bounds.T, self.line_pitch_mm / 2
         low, high = y0 - self.source_height_mm, y1 - self.source_height_mm
-        least, most = min(low / z0, low / z1), max(high / z0, high / z1)
-        first = int(self._rising.searchsorted(-most, side="left"))
-        last = int(self._rising.searchsorted(-least, side="right"))
-        return slice(first, max(first, last))
+        top = self._rising.searchsorted(-np.maximum(high / z0, high / z1), side="left")
+        bottom = self._rising.searchsorted(-np.minimum(low / z0, low / z1), side="right")
+        first = self.x_mm.searchsorted(x0 - half, side="right")
+        last = self.x_mm.searchsorted(x1 + half, side="left")
+        return top, np.maximum(top, bottom), first, np.maximum(first, last)
 
     def coverage(self, x0: float, x1: float, columns: slice) -> Array:
         """Share of each line's travel that lies within an interval of x."""
@@ -105,7 +141,9 @@ class Cut:
 
 def path(cut: Cut, rays: Rays) -> NDArray[np.float32]:
     """Return the path inside a solid, (element, line) of the cut's rows and columns, mm."""
-    length = np.maximum(cut.leave - cut.enter, 0) * rays.per_depth[cut.rows, None]
+    length = cut.leave - cut.enter
+    np.maximum(length, 0, out=length)
+    length = length * rays.per_depth[cut.rows, None]
     return (length * cut.coverage).astype(np.float32)
 
 

@@ -130,20 +130,41 @@ class Cylinder:
     def cut(self, rays: Rays) -> Cut:
         """Intersect the rays."""
         x0, x1, y0, y1, z0, z1 = self.bounds
-        columns, rows = rays.columns(x0, x1), rays.rows(y0, y1, z0, z1)
-        slope, height = rays.slope[rows, None], rays.source_height_mm
+        rows = rays.rows(y0, y1, z0, z1)
+        if self.axis == "z":
+            columns, coverage, enter, leave = self._disc(rays, rows)
+            return Cut(rows, columns, np.maximum(enter, z0), np.minimum(leave, z1), coverage)
+        columns, slope, height = rays.columns(x0, x1), rays.slope[rows, None], rays.source_height_mm
         if self.axis == "x":
             enter, leave = _ellipse(self.centre[1], self.centre[2], self.radius, self.radius, slope, height)
             return Cut(rows, columns, enter, leave, rays.coverage(x0, x1, columns)[None])
+        coverage, half = self._chord(rays, columns)
+        enter, leave = _slab(y0, y1, slope, height)
+        enter, leave = np.maximum(enter, self.centre[2] - half), np.minimum(leave, self.centre[2] + half)
+        return Cut(rows, columns, enter, leave, coverage)
+
+    def _chord(self, rays: Rays, columns: slice) -> tuple[Array, Array]:
+        """Return which lines meet the circle, as shares, and half its chord there, (1, line) each, mm."""
         off = rays.x_mm[None, columns] - self.centre[0]
-        half = np.sqrt(np.maximum(self.radius**2 - off**2, 0))
-        if self.axis == "y":
-            enter, leave = _slab(y0, y1, slope, height)
-            enter, leave = np.maximum(enter, self.centre[2] - half), np.minimum(leave, self.centre[2] + half)
-        else:
-            enter, leave = _slab(self.centre[1] - half, self.centre[1] + half, slope, height)
-            enter, leave = np.maximum(enter, z0), np.minimum(leave, z1)
-        return Cut(rows, columns, enter, leave, (np.abs(off) < self.radius).astype(np.float64))
+        return (np.abs(off) < self.radius).astype(np.float64), np.sqrt(np.maximum(self.radius**2 - off**2, 0))
+
+    def _disc(self, rays: Rays, rows: slice) -> tuple[slice, Array, Array, Array]:
+        """Return lines, their coverage and the interval of z in which rays are within the circle, as if the cylinder had no ends.
+
+        Tyres, rims and hubs on one axle have it in common; each asks for other elements, since it stands at another depth.
+        """
+        key = ("disc", *self.centre[:2], self.radius)
+        known = rays.recall(key)
+        if known is None or not known[0].start <= rows.start <= rows.stop <= known[0].stop:
+            margin = (rows.stop - rows.start) // 8
+            wide = slice(max(0, rows.start - margin), rows.stop + margin)
+            columns = rays.columns(self.centre[0] - self.radius, self.centre[0] + self.radius)
+            coverage, half = self._chord(rays, columns)
+            low, high = self.centre[1] - half, self.centre[1] + half
+            known = (wide, columns, coverage, *_slab(low, high, rays.slope[wide, None], rays.source_height_mm))
+            rays.remember(key, known)
+        part = slice(rows.start - known[0].start, rows.stop - known[0].start)
+        return known[1], known[2], known[3][part], known[4][part]
 
 
 @dataclass(frozen=True)

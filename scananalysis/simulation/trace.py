@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,7 @@ from scananalysis.simulation.product import product
 from scananalysis.simulation.rays import Cut, Rays, common, path, union_path
 from scananalysis.simulation.scene import Layers, Matter, Piece, Scene
 from scananalysis.simulation.solids import cuts
+from scananalysis.simulation.streams import streams
 
 _LEAST_GRAIN = 0.002
 
@@ -58,28 +61,41 @@ class Tracer:
             if id(piece.matter) not in known:
                 known[id(piece.matter)] = slots.setdefault(piece.matter, len(slots))
         self.matter = tuple(slots)
-        bounds = np.array([piece.solid.bounds for piece in scene.pieces]).reshape(-1, 6)
+        bounds = np.array([piece.solid.bounds for piece in scene.pieces], np.float64).reshape(-1, 6)
         takers = _takers(bounds, np.array([piece.displaces for piece in scene.pieces], bool))
-        grains = _grain_fields(scene.pieces, seed)
+        grains = _grain_fields(scene.pieces, bounds, seed)
         ready = [
             _Ready(
                 piece,
                 known[id(piece.matter)],
                 grains.get(i),
                 takers.get(i, ()),
+                bool(getattr(piece.solid, "separable", False)),
             )
             for i, piece in enumerate(scene.pieces)
         ]
-        alike = [each.plain for each in ready]
-        plain = [each for each, same in zip(ready, alike, strict=True) if same]
-        self._plain = PlainPieces([e.piece for e in plain], [e.slot for e in plain], [e.grain for e in plain])
-        self._others = {i: each for i, (each, same) in enumerate(zip(ready, alike, strict=True)) if not same}
-        self._takers = {j: ready[j] for each in self._others.values() for j in each.takers}
+        # Most pieces: every line sees the same of them, and nothing takes anything away.
+        alike = [each.separable and not each.takers and each.piece.matter.kind != "hidden" for each in ready]
+        plain = list(itertools.compress(ready, alike))
+        self._plain = PlainPieces(
+            [each.piece for each in plain],
+            [each.slot for each in plain],
+            [each.grain for each in plain],
+            bounds[np.array(alike, bool)],
+        )
+        self._hollow = frozenset(each.slot for each in ready if each.piece.density_g_cm3 < 0)
+        self._others = [i for i, same in enumerate(alike) if not same]
+        used = sorted({*self._others, *itertools.chain.from_iterable(ready[i].takers for i in self._others)})
+        self._used, self._used_bounds = [(i, ready[i]) for i in used], bounds[used]
 
     def over(self, rays: Rays) -> Traced:
         """Return the scene as it is seen by some rays."""
-        views = {i: _View(ready, rays) for i, ready in (self._others | self._takers).items()}
-        return Traced(self._plain.over(rays), [views[i] for i in self._others], views)
+        reach = np.transpose(rays.reach(self._used_bounds)).tolist()
+        views = {
+            i: _View(ready, rays, slice(*numbers[:2]), (numbers[2], numbers[3]))
+            for (i, ready), numbers in zip(self._used, reach, strict=True)
+        }
+        return Traced(self._plain.over(rays), [views[i] for i in self._others], views, self._hollow)
 
 
 def _takers(bounds: NDArray[np.float64], displaces: NDArray[np.bool_]) -> dict[int, tuple[int, ...]]:
@@ -99,22 +115,24 @@ def _finer(count: int) -> NDArray[np.float64]:
     return weight
 
 
-def _grain_fields(pieces: Sequence[Piece], seed: int) -> dict[int, NDArray[np.float32]]:
+def _grain_fields(pieces: Sequence[Piece], bounds: NDArray[np.float64], seed: int) -> dict[int, NDArray[np.float32]]:
     """Draw the fluctuation inside packages, (height, travel) by index: a factor around 1 on a grid in mm of the piece.
 
     The grid does not depend on the pixels, so both energies and every binning see the same goods. Packages of one size are worked
     on together.
     """
     alike: dict[tuple[int, int], list[int]] = {}
-    for i, piece in enumerate(pieces):
+    for i, (piece, (x0, x1, y0, y1, _, _)) in enumerate(zip(pieces, bounds.tolist(), strict=True)):
         if piece.grain > _LEAST_GRAIN:
-            x0, x1, y0, y1, _, _ = piece.solid.bounds
             cells = max(2, round((y1 - y0) / piece.grain_mm)), max(2, round((x1 - x0) / piece.grain_mm))
             alike.setdefault(cells, []).append(i)
     found: dict[int, NDArray[np.float32]] = {}
+    own = iter(streams(seed, list(itertools.chain.from_iterable(alike.values()))))
     for cells, members in alike.items():
         rows, columns = (_finer(n) for n in cells)
-        drawn = np.stack([np.random.default_rng([seed, i]).standard_normal(cells) for i in members])
+        drawn = np.empty((len(members), *cells))
+        for package, stream in zip(drawn, own, strict=False):
+            stream.standard_normal(out=package)
         # (n, h, w) as one matrix with all packages' columns beside each other, then with all their rows below each other.
         high = product(rows, drawn.transpose(1, 0, 2).reshape(cells[0], -1))
         fine = product(high.reshape(-1, cells[1]), columns.T).reshape(len(rows), len(members), len(columns))
@@ -125,20 +143,14 @@ def _grain_fields(pieces: Sequence[Piece], seed: int) -> dict[int, NDArray[np.fl
     return found
 
 
-@dataclass(frozen=True, eq=False)
-class _Ready:
-    """A piece with its slot, its grain and the indices of later pieces that may take matter from it."""
+class _Ready(NamedTuple):
+    """A piece with its slot, its grain, the indices of later pieces that may take matter from it, and whether lines see the same."""
 
     piece: Piece
     slot: int
     grain: NDArray[np.float32] | None
     takers: tuple[int, ...]
-
-    @property
-    def plain(self) -> bool:
-        """Whether every line sees the same of it, and nothing takes anything away: most pieces."""
-        alike = bool(getattr(self.piece.solid, "separable", False))
-        return alike and not self.takers and self.piece.matter.kind != "hidden"
+    separable: bool
 
 
 class Traced:
@@ -151,25 +163,28 @@ class Traced:
         Views of the pieces that are not plain.
     views : dict
         Of these and of what displaces them, by index of the piece.
+    hollow : frozenset of int
+        Kinds of matter of which some pieces take away.
     """
 
-    def __init__(self, plain: PlainView, others: list[_View], views: dict[int, _View]) -> None:
-        self._plain, self._others, self._views = plain, others, views
+    def __init__(self, plain: PlainView, others: list[_View], views: dict[int, _View], hollow: frozenset[int]) -> None:
+        self._plain, self._others, self._views, self._hollow = plain, others, views, hollow
 
     def block(self, first: int, stop: int) -> Block:
         """Trace lines ``first`` to ``stop``."""
         plain = self._plain.present(first, stop)
         others = [view for view in self._others if view.meets(first, stop)]
-        reach = [self._plain.rows(i) for i in plain] + [(view.rows.start, view.rows.stop) for view in others]
+        reach = [(view.rows.start, view.rows.stop) for view in others]
+        if plain.size:
+            reach.append(self._plain.rows(plain))
         if not reach:
             return Block((), np.zeros((0, 0, stop - first), np.float32), slice(0, 0), None)
         rows = slice(min(y for y, _ in reach), max(y for _, y in reach))
-        found = sorted({self._plain.slot(i) for i in plain} | {view.ready.slot for view in others})
-        place = {slot: i for i, slot in enumerate(found)}
+        found = sorted(self._plain.slots(plain) | {view.ready.slot for view in others})
         shape = (rows.stop - rows.start, stop - first)
         density = np.zeros((len(found), *shape), np.float32)
-        for i in plain:
-            self._plain.add(i, (first, stop), density[place[self._plain.slot(i)]], rows.start)
+        plane = dict(zip(found, density, strict=True))
+        self._plain.add(plain, (first, stop), plane, rows.start)
         hidden: NDArray[np.float32] | None = None
         for view in others:
             takers = [self._views[j] for j in view.ready.takers]
@@ -179,30 +194,26 @@ class Traced:
                 if view.ready.piece.matter.kind == "hidden":
                     hidden = np.zeros(shape, np.float32) if hidden is None else hidden
                     hidden[at] += inside
-                density[place[view.ready.slot]][at] += view.areal_density(cut, inside)
+                plane[view.ready.slot][at] += view.areal_density(cut, inside)
         # A hollow is a piece of negative density; rounding may leave −1e-6 of what it was taken from.
-        np.maximum(density, 0, out=density)
+        for slot in self._hollow.intersection(found):
+            np.maximum(plane[slot], 0, out=plane[slot])
         return Block(tuple(found), density, rows, hidden)
 
 
 class _View:
     """A piece that is not plain, as it is seen by the rays of a scan."""
 
-    def __init__(self, ready: _Ready, rays: Rays) -> None:
-        self.ready, self.rays = ready, rays
-        x0, x1, *rest = ready.piece.solid.bounds
-        self.rows, columns = rays.rows(*rest), rays.columns(x0, x1)
-        self.span = (columns.start, columns.stop)
+    def __init__(self, ready: _Ready, rays: Rays, rows: slice, span: tuple[int, int]) -> None:
+        self.ready, self.rays, self.rows, self.span = ready, rays, rows, span
 
     def meets(self, first: int, stop: int) -> bool:
         """Return whether some lines may meet it."""
         return bool(self.span[0] < stop and self.span[1] > first and self.rows.stop > self.rows.start)
 
     @cached_property
-    def _whole(self) -> Cut | None:
-        """The cut by all lines, where it is the same in each of them but for its coverage."""
-        if not getattr(self.ready.piece.solid, "separable", False):
-            return None
+    def _whole(self) -> Cut:
+        """The cut by all lines, of a piece of which each of them sees the same but for its coverage."""
         (cut,) = cuts(self.ready.piece.solid, self.rays)
         return cut
 
@@ -216,14 +227,13 @@ class _View:
         row: NDArray[np.intp] = np.clip((height - y0) / (y1 - y0) * last, 0, last).astype(np.intp)
         return row
 
-    @cached_property
-    def _factor(self) -> NDArray[np.float32]:
-        """What turns mm of path into g/cm² in each of the piece's lines, (1, line): mm × g/cm³ × 0.1."""
+    def _factor(self, columns: slice) -> NDArray[np.float32] | np.float32:
+        """Return what turns mm of path into g/cm² in some lines, (1, line) or one for all: mm × g/cm³ × 0.1."""
         piece = self.ready.piece
-        factor = np.full((1, self.span[1] - self.span[0]), 0.1 * piece.density_g_cm3)
-        if piece.ripple[0]:
-            factor *= _ripple(self.rays.x_mm[slice(*self.span)], *piece.ripple)
-        return factor.astype(np.float32)
+        factor = 0.1 * piece.density_g_cm3
+        if not piece.ripple[0]:
+            return np.float32(factor)
+        return (_ripple(self.rays.x_mm[columns], *piece.ripple).astype(np.float64) * factor).astype(np.float32)
 
     @cached_property
     def _grain_columns(self) -> NDArray[np.intp]:
@@ -240,20 +250,15 @@ class _View:
         columns = slice(max(self.span[0], first), min(self.span[1], stop))
         if columns.start >= columns.stop:
             return ()
-        whole = self._whole
-        if whole is not None:
+        if self.ready.separable:
+            whole = self._whole
             coverage = whole.coverage[:, columns.start - self.span[0] : columns.stop - self.span[0]]
             return (Cut(whole.rows, columns, whole.enter, whole.leave, coverage),)
+        found = cuts(self.ready.piece.solid, self.rays.part(first, stop))
         return tuple(
-            Cut(
-                cut.rows,
-                slice(cut.columns.start + first, cut.columns.stop + first),
-                cut.enter,
-                cut.leave,
-                cut.coverage,
-            )
-            for cut in cuts(self.ready.piece.solid, self.rays.part(first, stop))
-            if cut.columns.stop > cut.columns.start
+            Cut(c.rows, slice(c.columns.start + first, c.columns.stop + first), c.enter, c.leave, c.coverage)
+            for c in found
+            if c.columns.stop > c.columns.start
         )
 
     def paths(self, first: int, stop: int, takers: Sequence[_View]) -> list[tuple[Cut, NDArray[np.float32]]]:
@@ -273,9 +278,9 @@ class _View:
 
     def areal_density(self, cut: Cut, inside: NDArray[np.float32]) -> NDArray[np.float32]:
         """Turn a path (mm) into areal density (g/cm²) in place."""
-        columns = slice(cut.columns.start - self.span[0], cut.columns.stop - self.span[0])
-        inside *= self._factor[:, columns]
+        inside *= self._factor(cut.columns)
         if self.ready.grain is not None:
+            columns = slice(cut.columns.start - self.span[0], cut.columns.stop - self.span[0])
             rows = self._grain_rows[cut.rows.start - self.rows.start : cut.rows.stop - self.rows.start]
             inside *= self.ready.grain[:, self._grain_columns[columns]][rows]
         return inside
