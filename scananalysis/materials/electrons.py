@@ -15,15 +15,13 @@ from numpy.typing import NDArray
 
 from scananalysis.physics import SYMBOLS, electrons_per_gram
 
-PER_Z = 32
-"""Nodes per unit of Z in `grams_line`; integers are nodes."""
-STEPS_PER_Z = 4
-"""As many in `steps_image`: fewer, so that it stays in the cache."""
+PER_Z = 16
+"""Nodes per unit of Z in `grams_image`; integers are nodes."""
 BORDER = 2
 """Repeated rows and columns at the end of an image: on its last two OpenCV looks up four times slower."""
 SIGMA_ROWS = 24
 SIGMA_SCALE = 3.0
-"""Row of a σ_Z in `steps_image`: (SIGMA_ROWS − 1) σ / (σ + SIGMA_SCALE)."""
+"""Row of a σ_Z in `grams_image`: (SIGMA_ROWS − 1) σ / (σ + SIGMA_SCALE)."""
 
 
 def grams_per_electron(z: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -41,31 +39,25 @@ def grams_per_electron(z: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @functools.cache
-def grams_line() -> NDArray[np.float32]:
-    """Return A/Z by Z as an image of equal rows, laid out for OpenCV."""
-    line = grams_per_electron(np.linspace(1, 92, 91 * PER_Z + 1)).astype(np.float32)
-    return np.tile(np.append(line, [line[-1]] * BORDER), (1 + BORDER, 1))
-
-
-@functools.cache
-def steps_image() -> NDArray[np.float32]:
-    """Return the slope s of A/Z, its scatter r and two zeros by (σ_Z, Z) as an image of four channels, laid out for OpenCV."""
-    z = np.linspace(1, 92, 91 * STEPS_PER_Z + 1)
+def grams_image() -> NDArray[np.float32]:
+    """Return A/Z, its slope s and scatter r and a zero by (σ_Z, Z) as an image of four channels, laid out for OpenCV."""
+    z = np.linspace(1, 92, 91 * PER_Z + 1)
     row = np.arange(SIGMA_ROWS)
     with np.errstate(divide="ignore"):
         sigma = SIGMA_SCALE * row / (SIGMA_ROWS - 1 - row)
     # σ of 0 and infinity stand for very small and very large ones.
-    sigma = np.clip(sigma, 0.5 / PER_Z, 200.0)
+    sigma = np.clip(sigma, 1 / 64, 200.0)
     at = np.linspace(-4, 4, 49)
     weight = np.exp(-(at**2) / 2)
     weight /= weight.sum()
     image = np.zeros((SIGMA_ROWS, z.size, 4), np.float32)
+    image[..., 0] = grams_per_electron(z)
     for i, spread in enumerate(sigma):
         # Outside 1 to 92 there is no element: A/Z stays at its last value, as an estimate of Z does.
         values = grams_per_electron(np.clip(z[:, None] + spread * at, 1, 92))
         mean = values @ weight
         slope = values @ (weight * at) / (weight @ at**2)
         left = np.maximum((values - mean[:, None]) ** 2 @ weight - slope**2, 0)
-        image[i, :, 0] = slope / spread
-        image[i, :, 1] = np.sqrt(left) / spread
+        image[i, :, 1] = slope / spread
+        image[i, :, 2] = np.sqrt(left) / spread
     return np.pad(image, ((0, BORDER), (0, BORDER), (0, 0)), mode="edge")

@@ -13,7 +13,7 @@ from scananalysis.materials.tables import DENSE, InverseTable
 
 Plane = NDArray[np.float32]
 
-_BLOCK_PIXELS = 1 << 14
+_BLOCK_PIXELS = 1 << 15
 """Planes of a block stay below the size from which memory is fetched from the system anew for each of them."""
 
 WIDEST = 30_000

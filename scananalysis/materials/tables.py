@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ _FLAT_COLUMNS, _FLAT_ROWS = 384, 256
 _Z = np.concatenate([np.arange(1, 12, 0.125), np.arange(12, 30, 0.25), np.arange(30, 92.01, 0.5)])
 _DEPTHS = 72
 COARSE = 2
-"""Of so many rows and columns one stands in the tables of slopes, which go into σ alone: small tables stay in the cache."""
+"""Of so many rows and columns one stands in the tables of the model's own error."""
 DENSE = 8
 """Steps of the edges between two nodes of fan angle."""
 _WIDEST = 0.025
@@ -61,15 +61,22 @@ class InverseTable:
     root_limit : float
         √α_high of the last column.
     edges : ndarray of float32, (dense node, column, 4)
-        Ratio α_low/α_high at the fold; its distance to hydrogen (signed); how far beyond the fold the second branch reaches and
-        where `REFERENCE_Z` stands, both in units of that distance.
-    planes : ndarray of float32, (branch, node, row, column, 4)
-        Electrons per α_high, Z, ∂α_low/∂Z per α_high at constant α_high, ∂α_low/∂α_high at constant Z.
-    slopes : ndarray of float32, (branch, node, row / `COARSE`, column / `COARSE`, 4)
-        ∂(electrons)/∂Z per α_high at constant α_high, ∂(electrons)/∂α_high at constant Z, and the relative variance of the model's own
-        error of α_high and of α_low.
-    own : bool
-        The model states an error of its own.
+        Ratio α_low/α_high at the fold; its distance to hydrogen (signed); how far beyond the fold the second branch reaches, in units
+        of that distance; ∂α_low/∂α_high of hydrogen.
+    reference : ndarray of float32, (dense node, column, 4)
+        Where `REFERENCE_Z` stands between fold and hydrogen, and zeros.
+    planes : ndarray of float32, (interval, row, column, 4)
+        Electrons per α_high and Z at the lower node of an interval of fan angle, and what they gain up to the upper one: one look-up
+        reads both nodes. The second branch is below the first, from row `second` on.
+    slopes : ndarray of float32, (node, row, column, 4)
+        ∂α_low/∂Z per α_high at constant α_high, ∂α_low/∂α_high at constant Z, ∂(electrons)/∂Z per α_high at constant α_high,
+        ∂(electrons)/∂α_high at constant Z. They go into σ and flags, for which the nearer node serves.
+    own : ndarray of float32, (row / `COARSE`, column / `COARSE`, 4)
+        Relative variance of the model's own error of α_high and of α_low, and two zeros; empty where it is the same everywhere.
+    own_variance : float
+        Relative variance of the model's own error where it is the same everywhere.
+    shallow : float
+        α_high below which no element reaches the largest areal density.
     largest : float
         Largest areal density, g/cm².
     """
@@ -80,27 +87,39 @@ class InverseTable:
     flat: bool
     root_limit: float
     edges: NDArray[np.float32]
+    reference: NDArray[np.float32]
     planes: NDArray[np.float32]
     slopes: NDArray[np.float32]
-    own: bool
+    own: NDArray[np.float32]
+    own_variance: float
+    shallow: float
     largest: float
 
     @property
     def last_row(self) -> int:
         """Row of hydrogen."""
-        return int(self.planes.shape[2]) - 1 - BORDER
+        return self.second - 1 - BORDER
+
+    @property
+    def second(self) -> int:
+        """Row at which the second branch begins."""
+        return int(self.planes.shape[1]) // 2
 
     @property
     def last_column(self) -> int:
         """Column of `root_limit`."""
-        return int(self.planes.shape[3]) - 1 - BORDER
+        return int(self.planes.shape[2]) - 1 - BORDER
 
-    def row(self, place: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    def row(self, place: NDArray[np.float32], out: NDArray[np.float32]) -> NDArray[np.float32]:
         """Row of a place between fold (0) and hydrogen (1), within the table."""
-        place = np.clip(place, 0, 1)
+        np.clip(place, np.float32(0), np.float32(1), out=out)
         if self.flat:
-            place = 1 - np.sqrt(np.sqrt(1 - place))
-        return np.asarray(np.sqrt(place) * np.float32(self.last_row), np.float32)
+            np.subtract(np.float32(1), out, out=out)
+            np.sqrt(np.sqrt(out, out=out), out=out)
+            np.subtract(np.float32(1), out, out=out)
+        np.sqrt(out, out=out)
+        out *= np.float32(self.last_row)
+        return out
 
 
 def bordered(images: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -135,7 +154,7 @@ def build_table(model: DualEnergyModel) -> InverseTable:
     # The most attenuating element at the largest areal density ends the map.
     most = model.largest_areal_density / grams
     least = cross[0].min(axis=1)
-    far = most * least - np.log((np.exp(-most[:, None] * (cross[0] - least[:, None])) @ weights[0]).min(axis=1))
+    far = (most * least)[:, None] - np.log(np.exp(-most[:, None] * (cross[0] - least[:, None])) @ weights[0])
     root = float(np.sqrt(max(far.max(), 1.0) * 1.02))
     # Without pair production the ratio grows with a power of Z and is flat at hydrogen.
     flat = max(float(beam.energy_mev[-1]) for beam in model.beams) < _PAIR_MEV
@@ -145,9 +164,6 @@ def build_table(model: DualEnergyModel) -> InverseTable:
     too_deep = curves.electrons * high[:, None] * grams > model.largest_areal_density * 1.01
     edges, branches = _branches(curves, too_deep, level)
     planes, slopes = (np.stack(tables) for tables in zip(*branches, strict=True))
-    own = model.relative_sigma > 0 or bool(model.covariance.any())
-    if own:
-        _add_own_error(model, planes, slopes, high)
     dense, share = _dense(model.beams, angles)
     hydrogen = _curves([c[:1] for c in cross], [c[:1] for c in slope], _weights(model.beams, dense), high).ratio[..., 0]
     return InverseTable(
@@ -156,21 +172,34 @@ def build_table(model: DualEnergyModel) -> InverseTable:
         share,
         flat,
         root,
-        bordered(_dense_edges(edges, share, hydrogen)),
-        bordered(planes),
-        bordered(slopes[:, :, ::COARSE, ::COARSE]),
-        own,
+        bordered(_dense_edges(edges[..., :4], share, hydrogen)),
+        bordered(_dense_edges(edges[..., 4:], share)),
+        _below(bordered(_with_next(planes))),
+        _below(bordered(slopes)),
+        _own_error(model, planes, high),
+        model.relative_sigma**2,
+        # Tables are not exact: a margin.
+        float(far.min()) * 0.99,
         model.largest_areal_density,
     )
 
 
-def _add_own_error(
-    model: DualEnergyModel, planes: NDArray[np.float32], slopes: NDArray[np.float32], high: NDArray[np.float64]
-) -> None:
-    """Fill in the relative variances of the model's own error: those on the first angle serve for all, they hardly differ."""
+def _below(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Put the second branch of (branch, …, row, column, 4) below the first."""
+    return np.concatenate([images[0], images[1]], axis=-3)
+
+
+def _with_next(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Put what (branch, node, row, column, 2) gain up to the next node beside them."""
+    if planes.shape[1] == 1:
+        return np.concatenate([planes, np.zeros_like(planes)], axis=-1)
+    return np.concatenate([planes[:, :-1], np.diff(planes, axis=1)], axis=-1)
+
+
+def _own_error(model: DualEnergyModel, planes: NDArray[np.float32], high: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Relative variances of a fitted model's own error: those on the first angle serve for all, they hardly differ."""
     if not model.covariance.any():
-        slopes[..., 2:] = model.relative_sigma**2
-        return
+        return np.zeros((0, 0, 4), np.float32)
     depths = model.largest_areal_density * np.linspace(0.01, 1, 25) ** 2
     numbers = np.concatenate([np.arange(1, 12, 1.0), np.arange(12, 30, 3.0), np.linspace(30, 92, 11)])
     grid = np.meshgrid(numbers, depths, indexing="ij")
@@ -178,11 +207,13 @@ def _add_own_error(
         own / alpha**2
         for own, alpha in zip(model.systematic_variance(*grid[::-1]), model.forward(*grid[::-1]), strict=True)
     ]
-    z = np.clip(planes[:, 0, :, :, 1].astype(np.float64), 1, 92)
-    depth = np.clip(planes[:, 0, :, :, 0] * high * grams_per_electron(z), depths[0], depths[-1])
+    z = np.clip(planes[:, 0, ::COARSE, ::COARSE, 1].astype(np.float64), 1, 92)
+    depth = np.clip(planes[:, 0, ::COARSE, ::COARSE, 0] * high[::COARSE] * grams_per_electron(z), depths[0], depths[-1])
+    own = np.zeros((*z.shape, 4), np.float32)
     for c in range(2):
-        found = RegularGridInterpolator((numbers, depths), share[c])(np.stack([z, depth], axis=-1))
-        slopes[..., 2 + c] = found[:, None].astype(np.float32)
+        own[..., c] = RegularGridInterpolator((numbers, depths), share[c])(np.stack([z, depth], axis=-1))
+    # As many rows as of the other tables, of which it has one in `COARSE`.
+    return bordered(_below(bordered(own)[:, : own.shape[1] + BORDER // COARSE]))
 
 
 def _weights(beams: tuple[Beam, Beam], angles: NDArray[np.float64]) -> list[NDArray[np.float64]]:
@@ -202,13 +233,14 @@ def _dense(beams: tuple[Beam, Beam], angles: NDArray[np.float64]) -> tuple[NDArr
 
 
 def _dense_edges(
-    edges: NDArray[np.float64], share: NDArray[np.float64], hydrogen: NDArray[np.float64]
+    edges: NDArray[np.float64], share: NDArray[np.float64], hydrogen: NDArray[np.float64] | None = None
 ) -> NDArray[np.float32]:
-    """Interpolate edges between nodes; hydrogen's, on which the lightest elements hang, is known at every angle."""
+    """Interpolate edges between nodes; hydrogen's ratio, on which the lightest elements hang, is known at every angle."""
     weight = share[:, :-1, None, None]
     between = (1 - weight) * edges[:-1, None] + weight * edges[1:, None]
     found = np.concatenate([between.reshape(-1, *edges.shape[1:]), edges[-1:]])
-    found[..., 1] = hydrogen - found[..., 0]
+    if hydrogen is not None:
+        found[..., 1] = hydrogen - found[..., 0]
     return found.astype(np.float32)
 
 
@@ -314,7 +346,10 @@ def _branches(
     second = np.where(index >= fold[..., None], np.maximum.accumulate(np.maximum(beyond, 0), axis=-1), 0.0)
     reach = second[..., -1]
     reference = place[..., _Z.searchsorted(REFERENCE_Z)]
-    edges = np.stack([at_fold, span, reach, np.clip(reference, 0, 1)], axis=-1)
+    blank = np.zeros((*fold.shape, 3))
+    edges = np.concatenate(
+        [np.stack([at_fold, span, reach, curves.along[..., 0], np.clip(reference, 0, 1)], axis=-1), blank], axis=-1
+    )
     left = np.empty((2, *fold.shape, level.size), np.intp)
     for at in np.ndindex(fold.shape):
         left[0][at] = np.clip(_Z.size - 1 - np.searchsorted(first[at][::-1], level, side="left"), 0, fold[at] - 1)
@@ -331,7 +366,7 @@ def _read(
     left: NDArray[np.intp],
     target: NDArray[np.float64],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Planes and slopes, (node, row, column, 4), where the curve passes the targets in the intervals ``left`` of Z."""
+    """Planes and slopes, (node, row, column, 2 and 4), where the curve passes the targets in the intervals ``left`` of Z."""
     step = _Z[left + 1] - _Z[left]
 
     def ends(table: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -356,13 +391,10 @@ def _read(
 
     b0, b1 = (bend * step for bend in ends(curves.bend))
     electrons = _hermite(share, *ends(curves.electrons), b0, b1)
-    planes = (electrons, _Z[left] + share * step, linear(curves.ratio_slope), linear(curves.along))
-    slopes = (linear(curves.bend), linear(curves.thickness))
-    out = [np.zeros((left.shape[0], left.shape[2], left.shape[1], 4), np.float32) for _ in range(2)]
-    for target_image, values in zip(out, (planes, slopes), strict=True):
-        for k, value in enumerate(values):
-            target_image[..., k] = np.asarray(value).swapaxes(1, 2)
-    return out[0], out[1]
+    planes = (electrons, _Z[left] + share * step)
+    slopes = tuple(linear(table) for table in (curves.ratio_slope, curves.along, curves.bend, curves.thickness))
+    found = [np.stack(values, axis=-1).swapaxes(1, 2).astype(np.float32) for values in (planes, slopes)]
+    return found[0], found[1]
 
 
 __all__ = ["InverseTable", "build_table"]

@@ -1,5 +1,7 @@
 """The look-up itself: blocks, shapes and borders of the tables; that its numbers are right is `test_dualenergy`'s matter."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from scananalysis.core import Quality, has
 from scananalysis.detectors import scanner
 from scananalysis.materials import DualEnergyModel
 from scananalysis.materials import parts as parts_module
-from scananalysis.materials.electrons import BORDER, PER_Z, grams_line, grams_per_electron
+from scananalysis.materials.electrons import BORDER, PER_Z, grams_image, grams_per_electron
 from scananalysis.materials.tables import COARSE
 
 FIELDS = ("areal_density", "z_eff", "sigma_areal_density", "sigma_z", "correlation", "quality")
@@ -86,12 +88,31 @@ def test_not_finite_pairs_and_variances(model):
 def test_images_end_in_repeated_rows_and_columns(model):
     """OpenCV's quick path needs them; the tables' ends stay where they were."""
     table = model._table
-    np.testing.assert_array_equal(table.planes[..., -1, :, :], table.planes[..., table.last_row, :, :])
-    np.testing.assert_array_equal(table.planes[..., -1, :], table.planes[..., table.last_column, :])
-    assert table.slopes.shape[2] == (table.last_row + 1) // COARSE + BORDER
-    line = grams_line()
-    assert line.shape == (1 + BORDER, 91 * PER_Z + 1 + BORDER)
-    assert line[0, 25 * PER_Z] == pytest.approx(grams_per_electron(np.array([26.0]))[0], rel=1e-6)
+    first, second = (table.planes[:, start : start + table.second] for start in (0, table.second))
+    for branch in (first, second):
+        np.testing.assert_array_equal(branch[:, -1], branch[:, table.last_row])
+        np.testing.assert_array_equal(branch[:, :, -1], branch[:, :, table.last_column])
+    assert table.slopes.shape[1:] == table.planes.shape[1:]
+    line = grams_image()[0]
+    assert line.shape == (91 * PER_Z + 1 + BORDER, 4)
+    assert line[25 * PER_Z, 0] == pytest.approx(grams_per_electron(np.array([26.0]))[0], rel=1e-6)
+
+
+def test_a_table_between_two_nodes_of_the_angle_meets_the_next_one_there(model):
+    table = model._table
+    at_upper_node = table.planes[:-1, ..., :2] + table.planes[:-1, ..., 2:]
+    np.testing.assert_allclose(at_upper_node, table.planes[1:, ..., :2], rtol=1e-5, atol=1e-5)
+
+
+def test_own_error_of_fitted_curves_is_in_step_with_the_other_tables(model):
+    fitted = dataclasses.replace(model, covariance=np.stack([np.eye(3) * 1e-4] * 2))
+    table = fitted._table
+    assert table.own.shape[0] == 2 * (table.second // COARSE) + BORDER
+    high, low = (float(a[0]) for a in fitted.forward([60.0], [13.0]))
+    found = fitted.invert(high, low)
+    own = fitted.systematic_variance(60.0, 13.0)
+    jacobian = found.jacobian[1].astype(float)
+    assert found.sigma_z == pytest.approx(float(np.sqrt(jacobian**2 @ np.ravel(own))), rel=0.01)
 
 
 def test_sigma_on_the_fold_is_no_more_than_the_areal_density(model):
