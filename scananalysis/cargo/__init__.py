@@ -5,7 +5,7 @@ from scananalysis.cargo.commodities import Commodity, commodities, commodity, ef
 from scananalysis.cargo.containers import ContainerType, check_digit, container_type, container_types
 from scananalysis.cargo.dangerous import handling_advice
 from scananalysis.cargo.expectation import expected_areal_density
-from scananalysis.cargo.families import Family, families, family_table, look_alikes
+from scananalysis.cargo.families import Family, families, family_table, look_alikes, steps_apart
 from scananalysis.cargo.packages import PackageType, package_type, package_types
 from scananalysis.cargo.reader import read_declaration
 
@@ -30,4 +30,5 @@ __all__ = [
     "package_type",
     "package_types",
     "read_declaration",
+    "steps_apart",
 ]

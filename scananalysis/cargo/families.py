@@ -218,6 +218,19 @@ def look_alikes(heading: str) -> tuple[Commodity, ...]:
     return tuple(other for _, _, other in sorted(found, key=lambda entry: entry[:2]))
 
 
+def steps_apart(one: Commodity, other: Commodity) -> float:
+    """Return how far apart two headings' typical goods lie for a scan: a step is a factor of 1.8 in bulk density or `Z_SCALE` in Z.
+
+    Examples
+    --------
+    >>> round(steps_apart(commodity("1001"), commodity("1005")), 1), round(steps_apart(commodity("1001"), commodity("7208")), 1)
+    (0.1, 7.0)
+    """
+    density = math.log(one.typical()[0] / other.typical()[0]) / math.log(1.8)
+    atomic = (one.z_eff - other.z_eff) / max(Z_SCALE, 0.15 * min(one.z_eff, other.z_eff))
+    return math.hypot(density, atomic)
+
+
 def _overlap(one: Commodity, other: Commodity) -> float:
     """Return the share of the narrower density range, on a log scale, that lies in the other."""
     common = math.log(min(one.bulk_density_max, other.bulk_density_max)) - math.log(

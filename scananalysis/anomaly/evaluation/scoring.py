@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +15,7 @@ from scananalysis.anomaly.grid import working_map
 from scananalysis.anomaly.model import DECLARED, STRIDE
 from scananalysis.anomaly.store import load
 from scananalysis.calibration import calibrate
-from scananalysis.cargo import read_declaration
+from scananalysis.cargo import commodity, read_declaration, steps_apart
 from scananalysis.datasets import declaration_of
 from scananalysis.detectors import scanner as find_scanner
 from scananalysis.io import read, read_truth
@@ -87,6 +87,8 @@ class Scan(NamedTuple):
         Median areal density of the load.
     wrong : mapping
         Numbers of what is wrong; see `Wrong.to_dict`.
+    apart : float or None
+        How far undeclared goods lie from the nearest declared ones, at most over all undeclared goods; see `apart`.
     labels : mapping
         Of the scene.
     models : mapping of str to Seen
@@ -97,6 +99,7 @@ class Scan(NamedTuple):
     family: str
     load_g_cm2: float | None
     wrong: Mapping[str, Any]
+    apart: float | None
     labels: Mapping[str, object]
     models: Mapping[str, Seen]
 
@@ -107,6 +110,7 @@ class Scan(NamedTuple):
             "family": self.family,
             "load_g_cm2": self.load_g_cm2,
             "wrong": dict(self.wrong),
+            "apart": self.apart,
             "labels": dict(self.labels),
             "p_values": {name: dict(seen.p_values) for name, seen in self.models.items()},
             "p_value_at_object": {name: seen.at_object for name, seen in self.models.items()},
@@ -162,6 +166,7 @@ def _scored(
         _main_family(declaration),
         float(f"{np.median(goods):.4g}") if goods.size else None,
         wrong.to_dict(),
+        apart(made.labels.get("true_headings"), declaration),
         made.labels,
         {
             label: _seen(model.score(made.cells, declaration), wrong.mask, (pitch[0], pitch[1]))
@@ -208,9 +213,28 @@ def _odd(cells: float) -> int:
     return 2 * max(1, round(cells / 2)) + 1
 
 
-def _main_family(declaration: Declaration) -> str:
-    from scananalysis.cargo import commodity
+def apart(true_headings: object, declaration: Declaration) -> float | None:
+    """Return how far undeclared goods lie from the nearest declared ones, in steps of density and atomic number.
 
+    Parameters
+    ----------
+    true_headings : sequence of str, or None where nobody knows
+    declaration : Declaration
+
+    Returns
+    -------
+    float or None
+        The largest over the goods whose family the declaration does not name (`scananalysis.cargo.steps_apart`); None without such.
+    """
+    if not isinstance(true_headings, Sequence):
+        return None
+    declared = [commodity(item.hs_code) for item in declaration.items]
+    families = {family for goods in declared for family in goods.families}
+    strange = [goods for goods in map(commodity, true_headings) if goods.family not in families]
+    return max((min(steps_apart(goods, each) for each in declared) for goods in strange), default=None)
+
+
+def _main_family(declaration: Declaration) -> str:
     heaviest = max(declaration.items, key=lambda item: item.net_weight_kg or 0.0)
     return commodity(heaviest.hs_code).family
 

@@ -144,7 +144,15 @@ def _false_alarms(result: Mapping[str, Any]) -> list[str]:
 
 
 def _groups(result: Mapping[str, Any]) -> list[str]:
-    lines = ["## What decides detection", "", "All kinds of fraud together; alarms at what is wrong.", ""]
+    lines = [
+        "## What decides detection",
+        "",
+        (
+            "All kinds of fraud together; alarms at what is wrong. Undeclared goods count by how far they lie from declared ones, "
+            "wherever they alarm."
+        ),
+        "",
+    ]
     models = list(result["groups"])
     rates = list(next(iter(result["groups"].values()), {}))
     for by, title in UNITS.items():

@@ -40,7 +40,7 @@ def scan(rng, kind, added):
             histograms(plane, mask),
             (Mark(float(plane.max()), hit=bool(found)),),
         )
-    return Scan(kind, "cargo-6-4mv", f"family-{rng.integers(3)}", 60.0, wrong, {}, seen)
+    return Scan(kind, "cargo-6-4mv", f"family-{rng.integers(3)}", 60.0, wrong, None, {}, seen)
 
 
 @pytest.fixture(scope="module")
