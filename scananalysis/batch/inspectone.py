@@ -154,15 +154,13 @@ class Inspector:
             row["report"] = folder.relative_to(self.store.folder).as_posix()
 
     def _check_there(self, path: Path) -> None:
-        """Tell a file that is missing from an archive that is missing."""
+        """Tell a file that is missing from an archive, or a part of it, that is missing: an unmounted disk leaves an empty folder."""
         if path.exists() or path.is_symlink():
             return
-        try:
-            gone = not any(self.root.iterdir())
-        except OSError:
-            gone = True
-        if gone:
-            raise FileNotFoundError(_GONE, "the archive is empty or not there", str(self.root))
+        below = [folder for folder in path.parents if folder.is_relative_to(self.root) and folder != self.root]
+        for folder in (self.root, *(each for each in below if each.is_dir())):
+            if not _holds_anything(folder):
+                raise FileNotFoundError(_GONE, "the folder is empty or not there", str(folder))
 
     def _declaration(self, row: Row, plan: Mapping[str, Any], path: Path) -> Declaration | None:
         from scananalysis.cargo import check, read_declaration
@@ -188,6 +186,13 @@ class Inspector:
         origins = sorted({item.origin for item in declaration.items if item.origin})
         row["route"] = plan["route"] or ("+".join(origins) or None)
         return declaration
+
+
+def _holds_anything(folder: Path) -> bool:
+    try:
+        return any(folder.iterdir())
+    except OSError:
+        return False
 
 
 def _is_memory(error: Exception) -> bool:

@@ -139,6 +139,19 @@ def test_a_lost_archive_is_no_row(archive: Path, tmp_path: Path) -> None:
         inspector.row(plan_row("scan.h5"))
 
 
+def test_a_lost_part_of_an_archive_is_no_row(archive: Path, tmp_path: Path) -> None:
+    lane = tmp_path / "lost" / "lane-2" / "2025"
+    shutil.copytree(archive, tmp_path / "lost" / "lane-1")
+    shutil.copytree(archive, lane)
+    inspector = Inspector(tmp_path / "lost", tmp_path, RunDefinition(), papers=False)
+    shutil.rmtree(lane)
+    with pytest.raises(StorageError, match="lane-2: the disk does not answer"):
+        inspector.row(plan_row("lane-2/2025/scan.h5"))
+    shutil.rmtree(lane.parent)
+    row = inspector.row(plan_row("lane-2/2025/scan.h5"))
+    assert row["status"] == "error", "a folder that was taken away, its place with it, is no lost disk"
+
+
 def test_a_date_is_found_in_the_scan(archive: Path, tmp_path: Path) -> None:
     from dataclasses import replace
 
