@@ -110,7 +110,9 @@ def calibrate(
 def _from_references(
     scan: RawScan, scanner: Scanner, used: Calibration, recipe: Recipe, block_lines: int
 ) -> Radiograph:
-    lag, lag_source = line_shift(scan, interlaced=scanner.pulse.interlaced, line_pitch_mm=scanner.line_pitch_mm)
+    lag, lag_source = line_shift(
+        scan, interlaced=scanner.pulse.interlaced, line_pitch_mm=scanner.line_pitch_mm, columns=scanner.geometry.columns
+    )
     plans = plans_of(used, scanner, lag, recipe, saturated_counts(scan))
     grid = even_columns(scan, recipe.geometry)
     if grid is not None:
@@ -130,7 +132,9 @@ def _from_references(
 def _from_image(scan: RawScan, scanner: Scanner, recipe: Recipe, block_lines: int) -> Radiograph:
     channels = scan.shape[0]
     levels = [air_level(scan, c, recipe.open_beam) for c in range(channels)]
-    lag, lag_source = line_shift(scan, interlaced=scanner.pulse.interlaced, line_pitch_mm=scanner.line_pitch_mm)
+    lag, lag_source = line_shift(
+        scan, interlaced=scanner.pulse.interlaced, line_pitch_mm=scanner.line_pitch_mm, columns=scanner.geometry.columns
+    )
     shifts = shifts_of(channels, lag, recipe)
     made = [plan_of_image(scan, scanner, c, air, shifts[c], recipe) for c, air in enumerate(levels)]
     plans = tuple(plan for plan, _ in made)
@@ -167,6 +171,8 @@ def pulses_of(
     """
     channels, lines, _ = scan.shape
     nominal = float(np.hypot(scanner.pulse.fluctuation_common, scanner.pulse.fluctuation_channel))
+    # Columns of one pulse share its error: a mean over lines holds that many fewer independent ones than it has lines.
+    beside = float(np.sqrt(scanner.geometry.columns))
     measured = used is not None and not used.has_monitor
     fluctuation = used.monitor_sigma if used is not None and measured else np.full(channels, nominal)
     steady = nominal == 0 and not scanner.pulse.monitor
@@ -182,11 +188,12 @@ def pulses_of(
             remedy="use a recipe with pulse.source = 'auto'",
         )
     if wanted and recipe.pulse.source != "image" and scan.monitor is not None and used is not None and has_monitor:
-        seen = pulses.from_monitor(scan.monitor, used.air_monitor, used.monitor_sigma, common=recipe.pulse.common)
+        sigma = used.monitor_sigma * beside
+        seen = pulses.from_monitor(scan.monitor, used.air_monitor, sigma, common=recipe.pulse.common)
         return follow_drift(seen, None, usual, fluctuation)
-    blind = pulses.steady((channels, lines)) if steady else pulses.unknown((channels, lines), fluctuation)
+    blind = pulses.steady((channels, lines)) if steady else pulses.unknown((channels, lines), fluctuation * beside)
     if not recipe.pulse.enabled:
-        blind = pulses.unknown((channels, lines), fluctuation)
+        blind = pulses.unknown((channels, lines), fluctuation * beside)
     if not wanted and usual == 0:
         return follow_drift(blind, None, usual, fluctuation)
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from scananalysis.calibration.imagelag import LARGEST_LAG, lag_of_image
+from scananalysis.calibration.imagelag import lag_of_image
 from scananalysis.core import CalibrationError, Quality, RawScan
 
+_LARGEST_RECORDED = 1.25
 _INTERPOLATED = np.uint32(Quality.INTERPOLATED.value)
 
 
-def line_shift(scan: RawScan, *, interlaced: bool, line_pitch_mm: float) -> tuple[float, str]:
+def line_shift(scan: RawScan, *, interlaced: bool, line_pitch_mm: float, columns: int = 1) -> tuple[float, str]:
     """Return by how many lines the low channel lags, and where that is known from.
 
     Parameters
@@ -26,6 +27,8 @@ def line_shift(scan: RawScan, *, interlaced: bool, line_pitch_mm: float) -> tupl
     interlaced : bool
         Whether the scanner fires its energies in turn.
     line_pitch_mm : float
+    columns : int
+        Lines that one pulse gives: the low energy fires half of the time between pulses later, that many half lines.
 
     Returns
     -------
@@ -38,16 +41,17 @@ def line_shift(scan: RawScan, *, interlaced: bool, line_pitch_mm: float) -> tupl
     Raises
     ------
     CalibrationError
-        Recorded positions are more than a line apart or not finite.
+        Recorded positions are more than a line and a quarter apart or not finite.
     """
     if scan.shape[0] != 2:
         return 0.0, "none"
     if scan.position_mm is not None:
         lag = float(np.median(scan.position_mm[1] - scan.position_mm[0]))
-        if not np.isfinite(lag) or abs(lag) > LARGEST_LAG * line_pitch_mm:
+        # Two columns lag by one line, more or less where the load moves unevenly.
+        if not np.isfinite(lag) or abs(lag) > _LARGEST_RECORDED * line_pitch_mm:
             raise CalibrationError(
                 f"low-energy lines stand {lag:.1f} mm after the high-energy ones",
-                expected=f"at most one line ({line_pitch_mm:g} mm) apart",
+                expected=f"at most one line ({line_pitch_mm:g} mm) apart, and a quarter for uneven travel",
                 remedy="check the recorded positions, or leave them out",
             )
         # A millionth of a line is below anything that matters; rounding makes a stream and a whole file agree to the bit.
@@ -56,7 +60,7 @@ def line_shift(scan: RawScan, *, interlaced: bool, line_pitch_mm: float) -> tupl
         return 0.0, "none"
     if scan.stage == "air-normalised":
         return round(lag_of_image(scan.counts), 3), "image"
-    return 0.5, "scanner"
+    return 0.5 * columns, "scanner"
 
 
 def noise_area(shift: float) -> float:

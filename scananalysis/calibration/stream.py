@@ -95,7 +95,7 @@ class Stream:
                 expected="a causal recipe",
                 remedy="use a recipe with geometry.required = false: columns are then the lines as they come",
             )
-        lag = 0.5 if found.pulse.interlaced and len(found.channels) == 2 else 0.0
+        lag = 0.5 * found.geometry.columns if found.pulse.interlaced and len(found.channels) == 2 else 0.0
         self._plans = plans_of(used, found, lag, self._recipe)
         self._lookahead = max(plan.lookahead for plan in self._plans)
         self._lock = threading.Lock()
@@ -227,11 +227,13 @@ class Stream:
 
     def _pulses(self) -> pulses.Pulses:
         used = self._used
+        # Columns of one pulse share its error.
+        beside = float(np.sqrt(self._scanner.geometry.columns))
         if not self._recipe.pulse.enabled:
             spread = np.full(len(self._plans), self._nominal) if used.has_monitor else used.monitor_sigma
-            return pulses.unknown((len(self._plans), self._counts.shape[1]), spread)
+            return pulses.unknown((len(self._plans), self._counts.shape[1]), spread * beside)
         if self._steady:
             return pulses.steady((len(self._plans), self._counts.shape[1]))
         return pulses.from_monitor(
-            self._monitor, used.air_monitor, used.monitor_sigma, common=self._recipe.pulse.common
+            self._monitor, used.air_monitor, used.monitor_sigma * beside, common=self._recipe.pulse.common
         )
