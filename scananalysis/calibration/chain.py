@@ -16,6 +16,7 @@ from scananalysis.calibration import pulse as pulses
 from scananalysis.calibration.blocks import BLOCK_LINES, ChannelPlan, transmission_of
 from scananalysis.calibration.corrections import Corrections
 from scananalysis.calibration.drift import DriftFound, follow_drift
+from scananalysis.calibration.failed import find_failed
 from scananalysis.calibration.geometry import even_columns
 from scananalysis.calibration.openbeam import air_level
 from scananalysis.calibration.plan import plan_of_image, plans_of, saturated_counts, shifts_of
@@ -114,13 +115,18 @@ def _from_references(
         scan, interlaced=scanner.pulse.interlaced, line_pitch_mm=scanner.line_pitch_mm, columns=scanner.geometry.columns
     )
     plans = plans_of(used, scanner, lag, recipe, saturated_counts(scan))
+    failed = find_failed(scan.counts, plans, used.dark_noise, recipe.defects)
+    if failed.any():
+        plans = plans_of(used, scanner, lag, recipe, saturated_counts(scan), failed)
     grid = even_columns(scan, recipe.geometry)
     if grid is not None:
         plans = tuple(replace(plan, taps=taps) for plan, taps in zip(plans, grid.taps, strict=True))
     found, drift = pulses_of(scan, scanner, used, plans, recipe)
     with _digest(scan) as digest:
         done = run(scan.counts, plans, found, recipe, block_lines)
-        record = record_of_references(scan, used, plans, (found, drift), (lag, lag_source, grid), recipe, digest())
+        record = record_of_references(
+            scan, used, plans, (found, drift, failed), (lag, lag_source, grid), recipe, digest()
+        )
     terms = shared_errors(plans, found, done.dark, used.level_sigma, done.effects, drift.effect)
     made = radiograph(scan, scanner, done, plans, terms, used.curves, record)
     if grid is None:

@@ -57,10 +57,10 @@ def find_defects(calibration: Calibration, limits: Defects) -> Flags:
         hot = offset > np.median(offset) + limits.hot_sigmas * spread
         _set(flags[c], hot, Quality.HOT)
         typical = np.median(dark_noise)
-        noisy = dark_noise > _limit(limits.noisy_ratio, dark_lines) * max(typical, _ROUNDING)
+        noisy = dark_noise > noise_limit(limits.noisy_ratio, dark_lines) * max(typical, ROUNDING)
         # In the open beam the expected noise is that of the quanta.
         expected = np.sqrt(np.maximum(quantum[c] * gain, 0) + typical**2)
-        allowed = _limit(limits.noisy_air_ratio, air_lines) * np.maximum(expected, _ROUNDING)
+        allowed = noise_limit(limits.noisy_air_ratio, air_lines) * np.maximum(expected, ROUNDING)
         noisy |= ~dead & (calibration.air_noise[c] > allowed)
         _set(flags[c], noisy, Quality.NOISY)
         for share, lines in ((calibration.dark_outliers[c], dark_lines), (calibration.air_outliers[c], air_lines)):
@@ -69,11 +69,12 @@ def find_defects(calibration: Calibration, limits: Defects) -> Flags:
     return flags
 
 
-_ROUNDING = 0.29
+ROUNDING = 0.29
 """Noise of rounding to whole counts, 1/√12."""
 
 
-def _limit(ratio: float, lines: int) -> float:
+def noise_limit(ratio: float, lines: int) -> float:
+    """Return the ratio of noises above which it is too large, where one of them comes from so many lines."""
     return max(ratio, 1 + _STATISTICAL_SIGMAS / float(np.sqrt(2 * (lines - 1))))
 
 

@@ -119,7 +119,7 @@ def relative_noise_of(
 ) -> Float32:
     """Return the variance of the attenuation, (line, element), where no line or element was mixed with another.
 
-    It is σ²(T)/T² with the σ²(T) of `noise_of`, in half as many passes: with u = 1/(T · gain · pulse), the ``inverse_signal``,
+    It is σ²(T)/T² with the σ²(T) of `noise_of`, in half as many passes: with u = 1/(T · pulse), the ``inverse_signal``,
     σ²(α) = u · (quantum · growth(α) + σ²(dark) · u).
     """
     if len(plan.growth) > 1:

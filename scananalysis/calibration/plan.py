@@ -72,7 +72,12 @@ class _Element:
 
 
 def plans_of(
-    used: Calibration, scanner: Scanner, lag: float, recipe: Recipe, saturated: int | None = None
+    used: Calibration,
+    scanner: Scanner,
+    lag: float,
+    recipe: Recipe,
+    saturated: int | None = None,
+    failed: NDArray[np.uint32] | None = None,
 ) -> tuple[ChannelPlan, ...]:
     """Return the plans of a scan with references.
 
@@ -85,6 +90,8 @@ def plans_of(
     recipe : Recipe
     saturated : int, optional
         Counts from which the scan's file says that a pixel is saturated; full scale by default.
+    failed : ndarray of uint32, (channel, element), optional
+        Flags of elements that failed since, see `failed.find_failed`.
 
     Raises
     ------
@@ -96,6 +103,8 @@ def plans_of(
     needs_profile = bool(corrections.crosstalk or corrections.scatter_share)
     full_scale = scanner.readout.full_scale_counts
     flags = find_defects(used, recipe.defects)
+    if failed is not None:
+        flags |= failed
     channels = len(used.offset)
     quantum = quantum_of_elements(used.quantum, used.gain)
     shifts = shifts_of(channels, lag, recipe)

@@ -121,6 +121,10 @@ class Defects(_Model):
     flicker_share: float = Field(
         default=0.02, gt=0, lt=0.5, description="Share of reference readings far off the element's own median"
     )
+    in_scan: Literal["auto", "required", "off"] = Field(
+        default="auto",
+        description="Search the scan too, for elements that failed since the references: where the whole scan is there, or refuse a stream",
+    )
 
 
 class DroppedLines(_Model):

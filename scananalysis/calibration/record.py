@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scananalysis.calibration.recipe import STEPS, Recipe
 from scananalysis.core import CalibrationError, Provenance, RawScan, count_flags, sha256_array
@@ -25,16 +26,16 @@ def record_of_references(
     scan: RawScan,
     used: Calibration,
     plans: tuple[ChannelPlan, ...],
-    levels: tuple[Pulses, DriftFound],
+    levels: tuple[Pulses, DriftFound, NDArray[np.uint32]],
     places: tuple[float, str, Grid | None],
     recipe: Recipe,
     digest: str,
 ) -> Provenance:
     """Return the record of a scan with references: one entry per step with its parameters, what it found, and its inputs.
 
-    ``digest`` is the sha256 of the counts.
+    ``levels`` holds the flags of elements that failed since the references too; ``digest`` is the sha256 of the counts.
     """
-    pulses, drift = levels
+    pulses, drift, failed = levels
     lag, lag_source, grid = places
     plan = plans[0]
     glow, unmixing = plan.afterglow, plan.unmixing
@@ -48,7 +49,10 @@ def record_of_references(
             "quantum_counts": [float(q) for q in used.quantum],
             "quantum": used.metadata.get("quantum", "measured"),
         },
-        "defects": {"elements": [dict(count_flags(plan.repair.flags)) for plan in plans]},
+        "defects": {
+            "elements": [dict(count_flags(plan.repair.flags)) for plan in plans],
+            "failed_since_references": [[int(c), int(e)] for c, e in np.argwhere(failed)],
+        },
         "pulse": _pulse_facts(pulses),
         "registration": {"lag_lines": lag, "source": lag_source},
         "geometry": {

@@ -95,6 +95,12 @@ class Stream:
                 expected="a causal recipe",
                 remedy="use a recipe with geometry.required = false: columns are then the lines as they come",
             )
+        if self._recipe.defects.enabled and self._recipe.defects.in_scan == "required":
+            raise CalibrationError(
+                "defects found in the scan are a step over the whole scan",
+                expected="a causal recipe",
+                remedy="use a recipe with defects.in_scan = 'auto': a stream then knows the bad elements of the references alone",
+            )
         lag = 0.5 * found.geometry.columns if found.pulse.interlaced and len(found.channels) == 2 else 0.0
         self._plans = plans_of(used, found, lag, self._recipe)
         self._lookahead = max(plan.lookahead for plan in self._plans)
