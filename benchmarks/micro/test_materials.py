@@ -16,7 +16,7 @@ def model():
 
 
 def test_tables_of_a_scanner(benchmark, model):
-    assert build_table(model).planes.shape[0] == 2
+    assert build_table(model).planes.shape[-1] == 4
     benchmark(build_table, model)
 
 

@@ -341,6 +341,9 @@ def _region(row: Row, number: int, region: Any) -> Row:
         "z_added": _number(region.z_added),
         "sigma_z_added": _number(region.sigma_z_added),
         "looks_like": region.looks_like,
+        "material": region.material,
+        "material_probability": _number(max(region.probability.values(), default=math.nan)),
+        "p_one_material": _number(region.p_one_material),
         "reason": region.reason,
     }
 

@@ -115,6 +115,9 @@ sigma_z                  | double | |
 z_added                  | double | | Of what lies on top of the surroundings; null where it cannot be told
 sigma_z_added            | double | |
 looks_like               | string | | Material class that fits
+material                 | string | | Class of the region as a whole; mixed or undecided where none is sure
+material_probability     | double | | Of the likeliest class
+p_one_material           | double | | p-value of being one material; null where it cannot be tested
 reason                   | string | | One sentence for the officer
 """)
 

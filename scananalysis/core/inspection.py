@@ -46,6 +46,12 @@ class SuspectRegion:
         Atomic number of what is there beyond the surroundings, if it lies *on top of* them; NaN where unknown.
     looks_like : str
         Material class that fits ``z_added``, or an empty text where the uncertainty does not allow one.
+    material : str
+        Class of the region as a whole, one of `materials.CLASSES`; an empty text where it was not asked for.
+    probability : mapping of str to float
+        Of each class between organic and heavy metal, all errors counted; empty where nothing is known.
+    p_one_material : float
+        p-value of the region being one material, whatever its thickness does; NaN where it cannot be tested.
     """
 
     box: tuple[int, int, int, int]
@@ -64,6 +70,9 @@ class SuspectRegion:
     z_added: float = math.nan
     sigma_z_added: float = math.nan
     looks_like: str = ""
+    material: str = ""
+    probability: Mapping[str, float] = field(default_factory=dict)
+    p_one_material: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)

@@ -323,8 +323,24 @@ def _flagged(
 ) -> MaterialMap:
     quality = materials.quality | np.where(load, np.uint32(0), np.uint32(Quality.OUTSIDE_LOAD.value))
     quality |= np.where(hidden, np.uint32(Quality.NOT_INSPECTABLE.value), np.uint32(0))
-    table = tuple({"head": region.head, "mass_kg": region.mass_kg, "p_value": region.p_value} for region in regions)
-    return replace(materials, quality=quality, regions=Regions(labels, table))
+    return replace(materials, quality=quality, regions=Regions(labels, tuple(map(_row, regions))))
+
+
+def _row(region: SuspectRegion) -> dict[str, Any]:
+    """Row of the map's region table; columns that `materials.segment` has, too, bear its names."""
+    return {
+        "head": region.head,
+        "box": region.box,
+        "mass_kg": region.mass_kg,
+        "p_value": region.p_value,
+        "areal_density_g_cm2": region.areal_density,
+        "sigma_areal_density_g_cm2": region.sigma_areal_density,
+        "z_eff": region.z_eff,
+        "sigma_z": region.sigma_z,
+        "p_one_material": region.p_one_material,
+        "class": region.material,
+        "probability": dict(region.probability),
+    }
 
 
 def _advice(verdict: str, regions: tuple[SuspectRegion, ...], handling: tuple[str, ...]) -> tuple[str, ...]:

@@ -70,24 +70,7 @@ def thin(materials: MaterialMap, steps: tuple[int, int]) -> MaterialMap:
     if steps == (1, 1):
         return materials
     pick = (slice(None, None, steps[0]), slice(None, None, steps[1]))
-
-    def cut(effect: NDArray[np.float32]) -> NDArray[np.float32]:
-        rows = pick[0] if effect.shape[1] > 1 else slice(None)
-        columns = pick[1] if effect.shape[2] > 1 else slice(None)
-        return effect[:, rows, columns]
-
-    whole = materials.radiograph
-    radiograph = replace(
-        whole,
-        attenuation=whole.attenuation[:, *pick],
-        variance=whole.variance[:, *pick],
-        quality=whole.quality[:, *pick],
-        systematic={
-            name: SystematicTerm(cut(term.effect), term.shared_along) for name, term in whole.systematic.items()
-        },
-        pixel_mm=(whole.pixel_mm[0] * steps[0], whole.pixel_mm[1] * steps[1]),
-        fan_angle_rad=whole.fan_angle_rad[pick[0]],
-    )
+    radiograph = thin_radiograph(materials.radiograph, steps)
     return replace(
         materials,
         areal_density=materials.areal_density[pick],
@@ -98,4 +81,26 @@ def thin(materials: MaterialMap, steps: tuple[int, int]) -> MaterialMap:
         quality=materials.quality[pick],
         radiograph=radiograph,
         regions=Regions(materials.regions.labels[pick], materials.regions.table),
+    )
+
+
+def thin_radiograph(whole: Radiograph, steps: tuple[int, int]) -> Radiograph:
+    """Return every n-th row and column of a radiograph, as views."""
+    pick = (slice(None, None, steps[0]), slice(None, None, steps[1]))
+
+    def cut(effect: NDArray[np.float32]) -> NDArray[np.float32]:
+        rows = pick[0] if effect.shape[1] > 1 else slice(None)
+        columns = pick[1] if effect.shape[2] > 1 else slice(None)
+        return effect[:, rows, columns]
+
+    return replace(
+        whole,
+        attenuation=whole.attenuation[:, *pick],
+        variance=whole.variance[:, *pick],
+        quality=whole.quality[:, *pick],
+        systematic={
+            name: SystematicTerm(cut(term.effect), term.shared_along) for name, term in whole.systematic.items()
+        },
+        pixel_mm=(whole.pixel_mm[0] * steps[0], whole.pixel_mm[1] * steps[1]),
+        fan_angle_rad=whole.fan_angle_rad[pick[0]],
     )

@@ -15,7 +15,7 @@ from scananalysis.inspection.inputs import Inputs
 if TYPE_CHECKING:
     from scananalysis.core import Inspection
 
-SCHEMA_VERSION: Literal["1.1"] = "1.1"
+SCHEMA_VERSION: Literal["1.2"] = "1.2"
 
 
 class _Model(BaseModel):
@@ -51,6 +51,14 @@ class RegionDocument(_Model):
     z_added: float | None = Field(description="Of what lies on top of the surroundings; null where it cannot be told")
     sigma_z_added: float | None
     looks_like: str
+    material: str = Field(
+        description="Class of the region as a whole: organic, light metal or mineral, steel-like, heavy metal, mixed, undecided; "
+        "empty with one energy or without a usable pixel"
+    )
+    probability: dict[str, float] = Field(
+        description="Of each class between organic and heavy metal, all errors counted"
+    )
+    p_one_material: float | None = Field(description="p-value of being one material; null where it cannot be tested")
     reason: str
 
 
@@ -85,7 +93,7 @@ class StepDocument(_Model):
 class InspectionDocument(_Model):
     """Result of inspecting one scan. It recommends; an officer decides."""
 
-    schema_version: Literal["1.1"] = SCHEMA_VERSION
+    schema_version: Literal["1.2"] = SCHEMA_VERSION
     software: str
     source: str = Field(description="Name of the file, or of the scanner for a scan from memory")
     scanner: str
@@ -193,6 +201,9 @@ def _regions(inspection: Inspection) -> list[RegionDocument]:
             z_added=_number(region.z_added),
             sigma_z_added=_number(region.sigma_z_added),
             looks_like=region.looks_like,
+            material=region.material,
+            probability=dict(region.probability),
+            p_one_material=_number(region.p_one_material),
             reason=region.reason,
         )
         for number, region in enumerate(inspection.regions, start=1)

@@ -19,7 +19,7 @@ from scananalysis.anomaly.emptiness import (
 )
 from scananalysis.core import ModelError, SuspectRegion
 from scananalysis.detectors import scanner as find_scanner
-from scananalysis.inspection.measure import bounding_box, in_millimetres
+from scananalysis.inspection.measure import bounding_box, in_millimetres, made_of
 from scananalysis.inspection.words import length
 from scananalysis.materials.mass import UNKNOWN_FACTOR, UNKNOWN_SIGMA
 from scananalysis.report.scales import number
@@ -152,6 +152,7 @@ def _region(
         f"{length(where.above)} above {where.ground}, show {number(seen, 3)} g/cm² where an empty container shows "
         f"{number(found.walls, 2)}{', or let no signal through' if dark > 0.1 else ''}."
     )
+    made = made_of(materials, mask)
     return SuspectRegion(
         box=box,
         box_mm=box_mm,
@@ -159,11 +160,14 @@ def _region(
         sigma_mass_kg=kg * math.hypot(UNKNOWN_SIGMA / UNKNOWN_FACTOR, _PLACE_SIGMA),
         areal_density=seen,
         sigma_areal_density=sigma,
-        z_eff=math.nan,
-        sigma_z=math.nan,
+        z_eff=made.z_eff,
+        sigma_z=made.sigma_z,
         p_value=p,
         score=float(found.added[mask].max()),
         head="empty",
         reason=reason,
         surroundings_areal_density=found.walls,
+        material=made.name,
+        probability=made.probability,
+        p_one_material=made.p_one_material,
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,20 +13,23 @@ from scananalysis import cargo
 from scananalysis.anomaly.model import DECLARED
 from scananalysis.core import ConfigurationError, SuspectRegion
 from scananalysis.inspection.contrast import Contrast, contrast
-from scananalysis.inspection.crop import crop, window
+from scananalysis.inspection.crop import crop, thin_radiograph, window
 from scananalysis.inspection.papers import expected_areal_density
 from scananalysis.inspection.words import Amount, looks_like, region_sentence
-from scananalysis.materials import mass, model_for, pool
+from scananalysis.materials import identify, mass, model_for, pool
 from scananalysis.materials.mass import UNKNOWN_FACTOR, UNKNOWN_SIGMA
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from scananalysis.core import AnomalyMap, Declaration, MaterialMap
     from scananalysis.inspection.place import Ground
     from scananalysis.inspection.regions import Alarm
+
+_MARGIN = 8
+"""Pixels around a region that are cut out with it: its edge is found there."""
+_MOST_PIXELS = 100_000
+"""Pixels of a region's rectangle that are looked at; of larger ones every n-th row and column."""
 
 _NO_HYDROGEN_Z = 9.5
 """Atomic number above which matter holds no hydrogen to speak of."""
@@ -69,6 +74,7 @@ def measure_alarm(
         expectation=_expectation(materials, alarm, declaration, seen),
         appearance=appearance,
     )
+    made = made_of(materials, alarm.mask)
     return SuspectRegion(
         box=box,
         box_mm=box_mm,
@@ -86,13 +92,16 @@ def measure_alarm(
         z_added=seen.z_added,
         sigma_z_added=seen.sigma_z_added,
         looks_like=looks_like(seen.z_added, seen.sigma_z_added),
+        material=made.name,
+        probability=made.probability,
+        p_one_material=made.p_one_material,
     )
 
 
 def whole_load(materials: MaterialMap, load: NDArray[np.bool_], measured: Mapping[str, float]) -> SuspectRegion:
     """Return the load as a region of its own, for a mass that does not fit the papers."""
     box = bounding_box(load)
-    seen = _pooled(materials, load)
+    seen, made = _pooled(materials, load), made_of(materials, load)
     apart, kg = measured["mass_difference_sigmas"], measured["mass_difference_kg"]
     more = "heavier" if kg > 0 else "lighter"
     return SuspectRegion(
@@ -112,7 +121,36 @@ def whole_load(materials: MaterialMap, load: NDArray[np.bool_], measured: Mappin
             f"{abs(kg) / 1000:.1f} t {more} than the declared {measured['declared_mass_kg'] / 1000:.1f} t "
             f"({abs(apart):.1f} standard deviations)."
         ),
+        material=made.name,
+        probability=made.probability,
+        p_one_material=made.p_one_material,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a region is made of: atomic number, class, its probabilities, whether it is one material; see `materials.identify`."""
+
+    z_eff: float = math.nan
+    sigma_z: float = math.nan
+    name: str = ""
+    probability: Mapping[str, float] = field(default_factory=dict)
+    p_one_material: float = math.nan
+
+
+def made_of(materials: MaterialMap, mask: NDArray[np.bool_]) -> Made:
+    """Return what a region of a map is made of, pooled over the region; nothing with one energy or without a usable pixel."""
+    if materials.radiograph.shape[0] < 2 or not mask.any():
+        return Made()
+    part = window(mask, (_MARGIN, _MARGIN))
+    model, _ = model_for(materials.radiograph)
+    area, inside = crop(materials.radiograph, part), mask[part.rows, part.columns]
+    # More pixels than these would tell nothing that their shared errors leave open.
+    step = max(1, math.isqrt(inside.size // _MOST_PIXELS))
+    found = identify(thin_radiograph(area, (step, step)), model, inside[::step, ::step])
+    if not math.isfinite(found["z_eff"]):
+        return Made()
+    return Made(found["z_eff"], found["sigma_z"], found["class"], found["probability"], found["p_one_material"])
 
 
 def bounding_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:

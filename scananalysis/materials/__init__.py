@@ -9,7 +9,7 @@ from scananalysis.materials.inversion import Inverted
 from scananalysis.materials.mass import Mass, hydrogen_factor, mass
 from scananalysis.materials.peeling import Layer, peel
 from scananalysis.materials.pooling import Pooled, pool
-from scananalysis.materials.regions import segment
+from scananalysis.materials.regions import identify, segment
 from scananalysis.materials.singleenergy import SingleEnergyModel
 from scananalysis.materials.streaming import MaterialStream, stream
 from scananalysis.physics import Beam
@@ -28,6 +28,7 @@ __all__ = [
     "discriminate",
     "fit_curves",
     "hydrogen_factor",
+    "identify",
     "legend",
     "mass",
     "model_for",

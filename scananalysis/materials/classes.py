@@ -55,7 +55,13 @@ class Decided:
     distance: NDArray[np.float64]
 
 
-def decide(explained: Explained, p_one_material: NDArray[np.float64], *, sure: float = SURE) -> Decided:
+def decide(
+    explained: Explained,
+    p_one_material: NDArray[np.float64],
+    nameable: NDArray[np.bool_] | None = None,
+    *,
+    sure: float = SURE,
+) -> Decided:
     """Name the class of each area, where the likelihood supports one.
 
     Parameters
@@ -63,6 +69,8 @@ def decide(explained: Explained, p_one_material: NDArray[np.float64], *, sure: f
     explained : Explained
     p_one_material : ndarray of float64, (n,)
         p-value of each area being one material; NaN where it cannot be tested.
+    nameable : ndarray of bool, (n,), optional
+        Areas whose attenuation is a measurement; all by default. The others are ``undecided`` unless they are mixed.
     sure : float
 
     Returns
@@ -102,6 +110,6 @@ def decide(explained: Explained, p_one_material: NDArray[np.float64], *, sure: f
     names = []
     for at, (row, p) in enumerate(zip(probability, p_one_material, strict=True)):
         best = int(np.argmax(row))
-        supported = row[best] >= sure and distance[at] <= _NO_ELEMENT
+        supported = row[best] >= sure and distance[at] <= _NO_ELEMENT and (nameable is None or nameable[at])
         names.append(MIXED if p < ONE_MATERIAL else classes[best] if supported else UNDECIDED)
     return Decided(tuple(names), probability, ends[0], ends[1], distance)

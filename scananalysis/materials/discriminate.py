@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scananalysis.core import CalibrationError, MaterialMap, Quality, Radiograph, Regions, sha256_array
 from scananalysis.detectors import scanner as find_scanner
@@ -25,10 +27,39 @@ def model_for(radiograph: Radiograph) -> tuple[Model, bool]:
         The curves of the calibration do not belong to this number of energies.
     """
     if radiograph.curves is not None:
-        single = "stated_material" in radiograph.curves
-        model: Model = (SingleEnergyModel if single else DualEnergyModel).from_calibration(radiograph)
-        return model, False
+        return fitted_model(radiograph.curves), False
     return nominal_model(radiograph.scanner), True
+
+
+def fitted_model(curves: Mapping[str, NDArray[Any]]) -> Model:
+    """Return the model of fitted curves; its tables are built once per process for the same curves.
+
+    Raises
+    ------
+    CalibrationError
+        The curves are not those of a model.
+    """
+    key = tuple((name, sha256_array(np.asarray(value))) for name, value in sorted(curves.items()))
+    return _fitted(_Curves(key, curves))
+
+
+class _Curves:
+    """Curves that are the same if their numbers are."""
+
+    def __init__(self, key: tuple[tuple[str, str], ...], curves: Mapping[str, NDArray[Any]]) -> None:
+        self.key, self.curves = key, curves
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Curves) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+@functools.lru_cache(maxsize=8)
+def _fitted(source: _Curves) -> Model:
+    single = "stated_material" in source.curves
+    return (SingleEnergyModel if single else DualEnergyModel).from_calibration(source)
 
 
 def nominal_model(scanner: str) -> Model:

@@ -9,18 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scananalysis.core import MaterialMap, Quality, Radiograph, Regions, has
+from scananalysis.core import ConfigurationError, MaterialMap, Quality, Radiograph, Regions, has
 from scananalysis.detectors import scanner as find_scanner
-from scananalysis.materials.classes import BOUNDS, MIXED, SURE, UNDECIDED, decide
-from scananalysis.materials.discriminate import Model, nominal_model
+from scananalysis.materials.classes import MIXED, SURE
+from scananalysis.materials.discriminate import Model, fitted_model, nominal_model
 from scananalysis.materials.dualenergy import DualEnergyModel
+from scananalysis.materials.judged import judged, single, solved
 from scananalysis.materials.labelled import Means, means
 from scananalysis.materials.lattice import Lattice, lattice
-from scananalysis.materials.measure import Solved, solve, with_model_error
 from scananalysis.materials.merging import Tolerance, merge
 from scananalysis.materials.onematerial import p_one_material
-from scananalysis.materials.singleenergy import SingleEnergyModel
-from scananalysis.materials.unbiased import NO_INFORMATION, STARVED_SHARE
+from scananalysis.materials.unbiased import NO_INFORMATION
 
 _CELL = 8
 """Pixels of the unbinned scanner along the side of a cell."""
@@ -126,9 +125,7 @@ def _model_of(materials: MaterialMap) -> Model:
     step = materials.provenance.find("materials.discriminate")
     if step is not None and step.parameters.get("nominal"):
         return nominal_model(materials.scanner)
-    if "stated_material" in materials.curves:
-        return SingleEnergyModel.from_calibration(materials)
-    return DualEnergyModel.from_calibration(materials)
+    return fitted_model(materials.curves)
 
 
 def _refined(radiograph: Radiograph, cells: Lattice, merged: NDArray[np.int32], held: Tolerance) -> NDArray[np.int32]:
@@ -267,58 +264,64 @@ def _table(
         for k in range(count)
     ]
     if not isinstance(model, DualEnergyModel):
-        return tuple(row | _single(model, found, k) for k, row in enumerate(plain))
-    angles = radiograph.fan_angle_rad.astype(np.float64)
-    covariance = with_model_error(model, found.alpha, found.independent + found.shared, angles, found.rows)
-    solved = solve(model, found.alpha, covariance, angles, found.rows)
-    noise = solve(model, found.alpha, found.independent, angles, found.rows).sigma_z
-    p = p_one_material(model, cells, labels, solved.z_eff)
-    decided = decide(solved.explained, p, sure=sure)
-    return tuple(
-        row
-        | _figures(solved, k)
-        | {
-            "sigma_noise_z": float(noise[k]),
-            "z_low": float(decided.z_low[k]),
-            "z_high": float(decided.z_high[k]),
-            "p_one_material": float(p[k]),
-            "class": decided.name[k],
-            "probability": dict(zip(BOUNDS, map(float, decided.probability[k]), strict=True)),
-            "quality": int(solved.quality[k])
-            | (Quality.MIXED.value if decided.name[k] == MIXED else 0)
-            | (Quality.STARVED.value if found.starved[k] > STARVED_SHARE else 0),
-        }
-        for k, row in enumerate(plain)
-    )
+        return tuple(row | single(model, found, k) for k, row in enumerate(plain))
+    material = solved(radiograph, model, found)
+    rest = judged(radiograph, model, found, material, p_one_material(model, cells, labels, material.z_eff), sure)
+    return tuple(row | more for row, more in zip(plain, rest, strict=True))
 
 
-def _figures(solved: Solved, k: int) -> dict[str, float]:
-    return {
-        "areal_density_g_cm2": float(solved.areal_density[k]),
-        "sigma_areal_density_g_cm2": float(solved.sigma_areal_density[k]),
-        "z_eff": float(solved.z_eff[k]),
-        "sigma_z": float(solved.sigma_z[k]),
-        "correlation": float(solved.correlation[k]),
-    }
+def identify(
+    radiograph: Radiograph, model: Model, mask: NDArray[np.bool_], *, least_pixels: int = 64, sure: float = SURE
+) -> Mapping[str, Any]:
+    """Measure a given area as one and say what it is made of, as `segment` does with the areas that it finds.
 
+    Parameters
+    ----------
+    radiograph : Radiograph
+    model : DualEnergyModel or SingleEnergyModel
+    mask : ndarray of bool, (y, x)
+    least_pixels : int
+        An area is measured without a margin at its edges if so many pixels are left.
+    sure : float
+        Probability that a class must have to be named.
 
-def _single(model: SingleEnergyModel, found: Means, k: int) -> dict[str, Any]:
-    """Return what one energy says: areal density of the stated material, and nothing of the class."""
-    nothing = float("nan")
-    alpha = found.alpha[k, 0]
-    depth = model.invert(alpha, found.independent[k, 0, 0] + found.shared[k, 0, 0])
-    density = float(depth.areal_density)
-    sigma = float(np.hypot(float(depth.sigma_areal_density), float(model.spread(alpha)) * density))
-    return {
-        "areal_density_g_cm2": density,
-        "sigma_areal_density_g_cm2": sigma,
-        **dict.fromkeys(
-            ("z_eff", "sigma_z", "correlation", "sigma_noise_z", "z_low", "z_high", "p_one_material"), nothing
-        ),
-        "class": UNDECIDED,
-        "probability": dict.fromkeys(BOUNDS, nothing),
-        "quality": int(depth.quality) | (Quality.STARVED.value if found.starved[k] > STARVED_SHARE else 0),
-    }
+    Returns
+    -------
+    mapping
+        The columns of a row of `segment`'s table from ``pixels`` on, without ``area_cm2``. Figures are NaN and the class ``undecided``
+        where no pixel can be used.
+
+    Raises
+    ------
+    ConfigurationError
+        The area is empty.
+
+    Examples
+    --------
+    >>> import scananalysis as sa
+    >>> from scananalysis.simulation import Box, Matter, Piece, Scene, render
+    >>> block = Piece(Box((400, 1000), (1000, 2000), (5900, 6100)), Matter.of("Fe"), 7.9)
+    >>> scan = render(Scene((block,), 1400.0), sa.scanner("cargo-6-4mv").binned(4, 4), seed=1).scan
+    >>> radiograph = sa.calibrate(scan)
+    >>> area = sa.discriminate(radiograph).areal_density > 100
+    >>> found = identify(radiograph, sa.materials.DualEnergyModel.nominal(sa.scanner("cargo-6-4mv")), area)
+    >>> abs(found["z_eff"] - 26) < 3 * found["sigma_z"], found["p_one_material"] > 0.001
+    (True, True)
+    """
+    if not mask.any():
+        raise ConfigurationError("empty area", expected="at least one pixel")
+    cells = lattice(radiograph, cell_of(radiograph))
+    labels = mask.astype(np.int32)
+    core = inside(labels, cells)
+    if int(core.sum()) < least_pixels:
+        core = mask
+    found = means(radiograph, core.astype(np.int32), weights(cells, radiograph.shape[1:]))
+    row = {"pixels": int(found.pixels[0]), "alpha": tuple(map(float, found.alpha[0]))}
+    if not isinstance(model, DualEnergyModel):
+        return row | single(model, found, 0)
+    material = solved(radiograph, model, found)
+    p = p_one_material(model, cells, labels, material.z_eff)
+    return row | judged(radiograph, model, found, material, p, sure)[0]
 
 
 def _boxes(labels: NDArray[np.int32], count: int) -> list[tuple[int, int, int, int]]:

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from scananalysis.calibration import Calibration, Recipe, Stream
 from scananalysis.core import MaterialMap, Radiograph
 from scananalysis.detectors import Scanner
-from scananalysis.materials.discriminate import Model, apply, nominal_model
+from scananalysis.materials.discriminate import Model, apply, fitted_model, nominal_model
 from scananalysis.materials.dualenergy import DualEnergyModel
-from scananalysis.materials.singleenergy import SingleEnergyModel
 
 
 class MaterialStream:
@@ -136,8 +135,5 @@ def stream(
     if model is not None:
         return MaterialStream(below, model, nominal=False)
     if used.curves is not None:
-        single = "stated_material" in used.curves
-        return MaterialStream(
-            below, (SingleEnergyModel if single else DualEnergyModel).from_calibration(used), nominal=False
-        )
+        return MaterialStream(below, fitted_model(used.curves), nominal=False)
     return MaterialStream(below, nominal_model(used.scanner), nominal=True)

@@ -35,10 +35,14 @@ from scananalysis.report.scales import number, with_sigma
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
 
-    from scananalysis.core import Inspection
+    from scananalysis.core import Inspection, SuspectRegion
 
 _HERO_PIXELS, _STAGE_PIXELS = 1400, 800
 _HERO_WIDTH, _STAGE_WIDTH = 1120.0, 560.0
+_TELLING = 0.05
+"""Probability from which a class of material is printed."""
+_LEAST_P = 0.001
+"""p-value of one material below which only that is printed."""
 
 HEADLINES = {
     "clear": "Clear",
@@ -125,12 +129,38 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "px": _px, "hexcolour": _hex, "metres": _metres}
-    environment.globals |= {"with_sigma": with_sigma, "isnan": math.isnan}
+    environment.globals |= {"with_sigma": with_sigma, "isnan": math.isnan, "made_of": made_of}
     return environment
 
 
 def _template() -> Template:
     return _environment().get_template("report.html.j2")
+
+
+def made_of(region: SuspectRegion) -> str:
+    """Return what a region as a whole is made of, as one sentence; an empty text where that was not measured.
+
+    Examples
+    --------
+    >>> from scananalysis.core import SuspectRegion
+    >>> box = (0, 0, 1, 1)
+    >>> known = SuspectRegion(
+    ...     box, box, 1.0, 0.1, 9.0, 1.0, 26.0, 1.0, 0.001, 5.0, "insert", "", material="steel-like",
+    ...     probability={"organic": 0.0, "light metal or mineral": 0.02, "steel-like": 0.98, "heavy metal": 0.0}, p_one_material=0.4)
+    >>> made_of(known)
+    'Material of the region as a whole: steel-like; steel-like 98 %, others below 5 %; p-value of being one material 0.4.'
+    """
+    if not region.material:
+        return ""
+    likely = sorted(((share, name) for name, share in region.probability.items() if share >= _TELLING), reverse=True)
+    shares = ", ".join(f"{name} {100 * share:.0f} %" for share, name in likely)
+    rest = f", others below {100 * _TELLING:.0f} %" if len(likely) < len(region.probability) else ""
+    one = region.p_one_material
+    tested = "too small to test whether it is one material" if math.isnan(one) else "p-value of being one material "
+    if not math.isnan(one):
+        tested += number(one, 2) if one >= _LEAST_P else f"below {_LEAST_P}"
+    name = "not one material" if region.material == "mixed" else region.material
+    return f"Material of the region as a whole: {name}; {shares}{rest}; {tested}."
 
 
 def _px(value: float) -> str:

@@ -11,6 +11,8 @@ from scananalysis.detectors import scanner
 from scananalysis.inspection import Limits, document, inspect
 from scananalysis.inspection.measure import bounding_box
 from scananalysis.io import write
+from scananalysis.materials import CLASSES
+from scananalysis.report import html
 from scananalysis.simulation import Simulated, container_scene, render
 
 
@@ -66,6 +68,37 @@ def test_marked_object_becomes_a_region_of_its_size(sample: tuple[Simulated, Dec
     assert [share for _, share in said] == sorted(share for _, share in said)
     assert has(found.materials.quality, Quality.OUTSIDE_LOAD).any()
     assert [step.name for step in found.provenance.steps][-1] == "inspection.inspect"
+
+
+def test_regions_say_what_they_are_made_of(sample: tuple[Simulated, Declaration]) -> None:
+    simulated, papers = sample
+    inside, load = (simulated.truth[name].astype(bool) for name in ("insert", "load"))
+    items = tuple(item.model_copy(update={"net_weight_kg": None}) for item in papers.items)
+    wrong = papers.model_copy(update={"items": items, "cargo_gross_weight_kg": 500.0})
+    found = inspect(simulated.scan, wrong, model=Marker(inside, load, 0.001))
+    assert [region.head for region in found.regions] == ["insert", "mass"]
+    for region, row, written in zip(found.regions, found.materials.regions.table, document(found).regions, strict=True):
+        assert region.material in CLASSES
+        assert sum(region.probability.values()) == pytest.approx(1)
+        assert 0 <= region.p_one_material <= 1
+        assert row["class"] == written.material == region.material
+        assert row["probability"] == written.probability == dict(region.probability)
+        assert row["z_eff"] == region.z_eff
+    # Steel in clothes, walls in front: heavier than any of the goods, and not one material.
+    assert found.regions[0].probability["organic"] < 0.05
+    assert found.regions[0].material == "mixed"
+    assert "as a whole: not one material; heavy metal" in html(found)
+
+
+def test_with_one_energy_nothing_is_said_of_the_material() -> None:
+    device = scanner("gamma-co60")
+    load = container_scene(4, device, cargo=["6203"], fraud="dense", size="22G1")
+    simulated = render(load.scene, device, 4)
+    inside, area = (simulated.truth[name].astype(bool) for name in ("insert", "load"))
+    (region,) = inspect(simulated.scan, model=Marker(inside, area, 0.001)).regions
+    assert region.material == ""
+    assert region.probability == {}
+    assert np.isnan(region.p_one_material)
 
 
 def test_quiet_scan_with_right_papers_is_clear_and_weighs_what_it_weighs() -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import scananalysis as sa
-from scananalysis.core import Quality, has
-from scananalysis.materials import CLASSES, DualEnergyModel, discriminate, model_for, segment
+from scananalysis.core import ConfigurationError, Quality, has
+from scananalysis.materials import CLASSES, DualEnergyModel, discriminate, identify, model_for, segment
 from scananalysis.materials.labelled import means
 from scananalysis.materials.lattice import lattice
 from scananalysis.materials.merging import Tolerance, merge
@@ -156,3 +156,41 @@ def test_model_of_the_map_is_the_default(scene):
     model, nominal = model_for(scene.radiograph)
     assert nominal
     assert segment(scene).regions.table == segment(scene, model).regions.table
+
+
+def test_a_given_area_is_judged_as_one_that_was_found(scene, found):
+    row = at(found, 2050)
+    again = identify(scene.radiograph, EXACT, found.regions.labels == row["label"])
+    assert again["class"] == "steel-like"
+    for name in ("areal_density_g_cm2", "z_eff", "sigma_z", "sigma_areal_density_g_cm2"):
+        assert again[name] == pytest.approx(row[name], rel=0.02), name
+    assert set(again) == set(row) - {"label", "box", "area_cm2"}
+    # What a pixel says would be a mean of many Z, each of its own noise.
+    assert again["sigma_z"] < 0.2 * np.nanmedian(scene.sigma_z[found.regions.labels == row["label"]])
+
+
+def test_an_area_across_two_materials_is_not_one(scene):
+    area = np.zeros(scene.shape, bool)
+    row = int(np.abs(QUARTER.object_height_mm - 1600).argmin())
+    pitch = scene.pixel_mm[1]
+    area[row - 12 : row + 12, int(1400 / pitch) : int(2000 / pitch)] = True
+    across = identify(scene.radiograph, EXACT, area)
+    assert across["p_one_material"] < 1e-6
+    assert across["class"] == "mixed"
+    assert across["quality"] & Quality.MIXED.value
+
+
+def test_an_area_without_signal_has_no_class(scene):
+    area = np.zeros(scene.shape, bool)
+    area[100:130, 40:60] = True
+    quality = scene.radiograph.quality.copy()
+    quality[:, 100:130, 40:60] |= np.uint32(Quality.STARVED.value)
+    starved = identify(dataclasses.replace(scene.radiograph, quality=quality), EXACT, area)
+    quality[:, 100:130, 40:60] |= np.uint32(Quality.DEAD.value)
+    dead = identify(dataclasses.replace(scene.radiograph, quality=quality), EXACT, area)
+    for row in (starved, dead):
+        assert row["class"] == "undecided"
+    assert np.isnan(dead["z_eff"])
+    assert np.isnan(list(dead["probability"].values())).all()
+    with pytest.raises(ConfigurationError, match="empty area"):
+        identify(scene.radiograph, EXACT, np.zeros_like(area))
