@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from scananalysis.core import Provenance, RawScan, sha256_json
 from scananalysis.detectors import Scanner
 from scananalysis.physics import Beam, mass_attenuation
-from scananalysis.simulation.artefacts import Scatter, blur, focal_kernels
+from scananalysis.simulation.artefacts import Scatter, artefacts_truth, blur, focal_kernels
+from scananalysis.simulation.contrast import local_contrast
 from scananalysis.simulation.imperfections import Imperfections
 from scananalysis.simulation.product import product
 from scananalysis.simulation.pulses import draw_pulses, draw_travel, times_of
@@ -47,9 +48,11 @@ class Simulated:
         none), ``insert``, ``load``, ``structure`` (bool); maps (channel, y, x): ``transmission`` of an ideal scanner, ``scatter``
         relative to the open beam, ``flickering`` (bool); elements (channel, element): ``offset``, ``gain``, ``dead``, ``hot``,
         ``flicker``; lines (channel, line): ``pulse``, ``drift``, ``position_mm``, ``dropped``. Of a readout with two gains also
-        ``at_low_gain`` (channel, y, x) and ``low_gain`` (channel, element), the error with which the low gain is joined.
+        ``at_low_gain`` (channel, y, x) and ``low_gain`` (channel, element), the error with which the low gain is joined. What acts
+        alike everywhere, where it acts: ``afterglow`` (component, 2) as share and time (s), ``crosstalk`` and ``curvature`` (1,),
+        ``focal_spot_elements`` and ``focal_spot_lines``, the kernels; ``jump`` (channel, element) of flickering elements, counts.
     labels : mapping
-        Of the scene.
+        Of the scene; a hidden object's also say how it stands out: ``contrast`` (α per channel), ``contrast_g_cm2``, ``pixels``.
     """
 
     scan: RawScan
@@ -63,7 +66,14 @@ def rays_of(scanner: Scanner, x_mm: NDArray[np.float64]) -> Rays:
     return Rays(slope, scanner.geometry.source_height_mm, x_mm, scanner.line_pitch_mm)
 
 
-def render(scene: Scene, scanner: Scanner, seed: int = 0, *, imperfections: Imperfections | None = None) -> Simulated:
+def render(
+    scene: Scene,
+    scanner: Scanner,
+    seed: int = 0,
+    *,
+    imperfections: Imperfections | None = None,
+    goods_seed: int | None = None,
+) -> Simulated:
     """Scan a scene.
 
     Parameters
@@ -76,6 +86,8 @@ def render(scene: Scene, scanner: Scanner, seed: int = 0, *, imperfections: Impe
         The same seed gives the same bytes.
     imperfections : Imperfections, optional
         All but dropped lines by default.
+    goods_seed : int, optional
+        Of the grain inside packages; ``seed`` by default. Two scans of the same goods have it in common and differ in ``seed``.
 
     Returns
     -------
@@ -96,7 +108,7 @@ def render(scene: Scene, scanner: Scanner, seed: int = 0, *, imperfections: Impe
     elements = draw_elements(scanner, flaws, np.random.default_rng(element_seed))
     pulses = draw_pulses(scanner, lines, flaws, np.random.default_rng(pulse_seed))
     position = draw_travel(scanner, lines, flaws, np.random.default_rng(travel_seed))
-    tracer = Tracer(scene, seed)
+    tracer = Tracer(scene, seed if goods_seed is None else goods_seed)
     truth = Truth(tracer.matter, (scanner.elements, lines), channels, scatter=_scatters(scanner, flaws))
     counts = np.empty((channels, lines, scanner.elements), np.uint16 if scanner.readout.bits <= 16 else np.uint32)
     low = np.zeros(counts.shape, bool) if scanner.readout.low_gain_from_counts else None
@@ -126,7 +138,7 @@ def render(scene: Scene, scanner: Scanner, seed: int = 0, *, imperfections: Impe
             truth.add_signal(c, at, signal.transmission, signal.scatter)
             if c == 0:
                 truth.add_matter(at, signal.block, view.halo)
-        truth.add_flicker(c, elements.flicker[c], active)
+        truth.add_flicker(c, elements.flicker[c], active, array.jump)
         dropped.append(drop_lines(counts[c], flaws.dropped_line_share, np.random.default_rng(drop_seed)))
     has_monitor = scanner.pulse.monitor
     provenance = Provenance().then(
@@ -136,6 +148,7 @@ def render(scene: Scene, scanner: Scanner, seed: int = 0, *, imperfections: Impe
             "scanner": scanner.name,
             "imperfections": asdict(flaws),
             "labels": dict(scene.labels),
+            **({} if goods_seed is None else {"goods_seed": goods_seed}),
         },
         inputs={"scanner": sha256_json(scanner.model_dump(mode="json"))},
     )
@@ -162,7 +175,11 @@ def render(scene: Scene, scanner: Scanner, seed: int = 0, *, imperfections: Impe
     if low is not None:
         elements_truth["low_gain"] = elements.low_gain
         lines_truth["at_low_gain"] = np.ascontiguousarray(low.transpose(0, 2, 1))
-    return Simulated(scan, truth.maps() | elements_truth | lines_truth, scene.labels)
+    everything = truth.maps() | elements_truth | lines_truth | artefacts_truth(scanner, flaws)
+    labels = dict(scene.labels)
+    if "hidden" in labels:
+        labels["hidden"] = dict(labels["hidden"]) | local_contrast(everything)
+    return Simulated(scan, everything, labels)
 
 
 def _scatters(scanner: Scanner, flaws: Imperfections) -> bool:
