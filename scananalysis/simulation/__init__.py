@@ -5,6 +5,7 @@ from scananalysis.simulation.loads import FRAUDS, Load, container_scene, empty_s
 from scananalysis.simulation.mesh import Mesh
 from scananalysis.simulation.projection import project, shadow
 from scananalysis.simulation.render import Imperfections, Simulated, render
+from scananalysis.simulation.rod import Rod
 from scananalysis.simulation.scene import Matter, Piece, Scene
 from scananalysis.simulation.solids import Box, Cylinder, Ellipsoid, Wedge
 
@@ -20,6 +21,7 @@ __all__ = [
     "Matter",
     "Mesh",
     "Piece",
+    "Rod",
     "Scene",
     "Simulated",
     "Wedge",

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scananalysis.detectors import Scanner
+from scananalysis.simulation.imperfections import Imperfections
 from scananalysis.simulation.product import product
 
 Float32 = NDArray[np.float32]
@@ -102,6 +104,27 @@ def focal_kernels(scanner: Scanner) -> tuple[Float32, Float32]:
     m = scanner.magnification
     along = _kernel(sigma * (m - 1) / scanner.element_pitch_mm)
     return along, _kernel(sigma * (1 - 1 / m) / scanner.line_pitch_mm)
+
+
+def artefacts_truth(scanner: Scanner, flaws: Imperfections) -> dict[str, NDArray[Any]]:
+    """Return what acts alike on every pixel of a scan, where it acts.
+
+    Examples
+    --------
+    >>> from scananalysis.detectors import scanner
+    >>> artefacts_truth(scanner("cargo-6-4mv"), Imperfections(afterglow=False, focal_spot=False))
+    {'crosstalk': array([0.015]), 'curvature': array([0.005])}
+    """
+    stated = scanner.artefacts
+    found: dict[str, NDArray[Any]] = {}
+    if flaws.afterglow and stated.afterglow_share:
+        found["afterglow"] = np.stack([stated.afterglow_share, stated.afterglow_time_s], axis=1)
+    for name in ("crosstalk", "curvature"):
+        if getattr(flaws, name) and getattr(stated, name):
+            found[name] = np.array([getattr(stated, name)])
+    if flaws.focal_spot and stated.focal_spot_mm:
+        found["focal_spot_elements"], found["focal_spot_lines"] = focal_kernels(scanner)
+    return found
 
 
 def _kernel(sigma: float) -> Float32:

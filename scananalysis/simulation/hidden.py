@@ -15,9 +15,11 @@ from scananalysis.simulation.solids import Box, Cylinder, Ellipsoid, Solid
 
 KINDS = (
     "organic", "metal", "shield", "dense", "void", "handgun", "ammunition", "cash", "cigarettes", "person", "false-wall", "car",
+    "tungsten-shield",
 )  # fmt: skip
 """Organic blocks, weapon-like metal, lead-shielded boxes, dense metal sources, hollows; a single handgun, ammunition, bundles of
-banknotes, master cases of cigarettes, a hidden person, a false wall with goods behind it, a car among the goods."""
+banknotes, master cases of cigarettes, a hidden person, a false wall with goods behind it, a car among the goods, boxes of tungsten alloy
+with a source in its holder."""
 
 WHOLE_ROOM = ("false-wall", "car")
 """Kinds that need the container's room and not a spot in the goods."""
@@ -56,6 +58,7 @@ def hide(kind: str, place: Place, rng: np.random.Generator) -> tuple[list[Piece]
     builders = {
         "organic": _organic, "metal": _metal, "shield": _shield, "dense": _dense, "void": _void, "handgun": _handgun,
         "ammunition": _ammunition, "cash": _cash, "cigarettes": _cigarettes, "person": _person,
+        "tungsten-shield": _tungsten_shield,
     }  # fmt: skip
     if kind not in builders:
         raise ConfigurationError(f"no hidden object {kind!r} for a spot", expected=f"one of {', '.join(builders)}")
@@ -102,10 +105,12 @@ def object_mass_kg(pieces: list[Piece]) -> float:
     for i, piece in enumerate(pieces):
         total += piece.mass_kg
         low, high = np.array(piece.solid.bounds[::2]), np.array(piece.solid.bounds[1::2])
-        for outer in pieces[:i]:
+        for outer in reversed(pieces[:i]):
             around = np.array(outer.solid.bounds)
             if np.all(around[::2] <= low) and np.all(high <= around[1::2]):
+                # What was there is the matter of the innermost; it took the place of those around it before.
                 total -= piece.solid.volume_mm3 * outer.density_g_cm3 * 1e-6
+                break
     return float(total)
 
 
@@ -156,6 +161,27 @@ def _shield(place: Place, rng: np.random.Generator) -> list[Piece]:
     return [
         Piece(outer, _hidden("lead"), 11.35, displaces=True),
         Piece(inner, _hidden("heroin"), 0.9, displaces=True),
+    ]
+
+
+def _tungsten_shield(place: Place, rng: np.random.Generator) -> list[Piece]:
+    """Build a pot of tungsten heavy alloy, 12 to 30 mm thick, with a capsule of steel in it, 2 to 35 kg: how gamma sources travel."""
+    alloy = Matter.of({"W": 0.93, "Ni": 0.05, "Fe": 0.02}, "hidden")
+    room, wall = float(rng.uniform(30, 70)), float(rng.uniform(12, 30))
+    edge = room + 2 * wall
+    outer = _spot((edge, edge, edge), place, rng)
+    middle = tuple((a + b) / 2 for a, b in (outer.x, outer.y, outer.z))
+    hollow = Box(*((m - room / 2, m + room / 2) for m in middle))
+    return [
+        # ASTM B777, class 2.
+        Piece(outer, alloy, 17.5, displaces=True),
+        Piece(hollow, _hidden("air"), 0.0012, displaces=True),
+        Piece(
+            Cylinder("y", (middle[0], middle[1], middle[2]), 0.3 * room, 0.9 * room),
+            _hidden("steel"),
+            7.85,
+            displaces=True,
+        ),
     ]
 
 

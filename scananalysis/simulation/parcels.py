@@ -10,7 +10,7 @@ import numpy as np
 from scananalysis.core import ConfigurationError
 from scananalysis.simulation.containers import Space
 from scananalysis.simulation.frauds import apply_swap, take_away
-from scananalysis.simulation.hidden import KINDS, NOT_IN_PARCELS, Place, hide
+from scananalysis.simulation.hidden import KINDS, NOT_IN_PARCELS, Place, hide, object_mass_kg
 from scananalysis.simulation.packing import Packed, pack
 from scananalysis.simulation.papers import Load, write_papers
 from scananalysis.simulation.scene import Matter, Piece, Scene
@@ -95,6 +95,6 @@ def _small_object(kind: str, room: Space, rng: np.random.Generator) -> tuple[lis
     big = room.scaled(scale)
     pieces, labels = hide(kind, Place(big.x, big.y, big.z), rng)
     small = [replace(piece, solid=piece.solid.scaled(1 / scale)) for piece in pieces]
-    labels["mass_kg"] = round(sum(p.mass_kg for p in small), 4)
+    labels["mass_kg"] = round(object_mass_kg(small), 4)
     labels["box_mm"] = [round(v / scale, 1) for v in labels["box_mm"]]
     return small, labels

@@ -132,6 +132,11 @@ class Channel:
         Mean and variance of the energy in the open beam.
     flaws : Imperfections
     seed : SeedSequence
+
+    Attributes
+    ----------
+    jump : ndarray of float64, (flickering element,)
+        Height of the second level, counts.
     """
 
     def __init__(
@@ -157,7 +162,7 @@ class Channel:
         spread = np.sqrt(open_beam[1]) * self._scale
         reading = np.sqrt(spread**2 + readout.electronic_noise_counts**2)
         self._flickers = np.flatnonzero(elements.flicker[index])
-        self._jump = (elements.flicker_sigmas * reading)[self._flickers]
+        self.jump = (elements.flicker_sigmas * reading)[self._flickers]
         self._jump_time = elements.flicker_time[self._flickers]
         self._low_gain = elements.low_gain[index].astype(np.float32)
         self._dtype = np.uint16 if readout.bits <= 16 else np.uint32
@@ -233,7 +238,7 @@ class Channel:
             values *= lost
         values += self._offset
         if self._flickers.size:
-            values[:, self._flickers] += active.T * self._jump
+            values[:, self._flickers] += active.T * self.jump
         switched = self._switch(values) if readout.low_gain_from_counts else None
         if self._flaws.noise:
             noise = self._electronic.standard_normal(values.shape, np.float32)

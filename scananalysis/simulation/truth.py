@@ -47,6 +47,7 @@ class Truth:
             "insert": np.zeros(shape, bool),
             "transmission": np.empty((channels, *shape), np.float32),
             "flickering": np.zeros((channels, *shape), bool),
+            "jump": np.zeros((channels, shape[0]), np.float32),
         }
         if scatter:
             self._maps["scatter"] = np.zeros((channels, *shape), np.float32)
@@ -102,9 +103,12 @@ class Truth:
         if scatter is not None:
             self._maps["scatter"][channel, :, lines] = scatter
 
-    def add_flicker(self, channel: int, elements: NDArray[np.bool_], active: NDArray[np.bool_]) -> None:
-        """Take up when the flickering elements, (element,), stood on their second level, (flickering element, line)."""
+    def add_flicker(
+        self, channel: int, elements: NDArray[np.bool_], active: NDArray[np.bool_], jump: NDArray[np.float64]
+    ) -> None:
+        """Take up when the flickering elements, (element,), stood on their second level, (flickering element, line), and how high."""
         self._maps["flickering"][channel, elements] = active
+        self._maps["jump"][channel, elements] = jump
 
     def maps(self) -> dict[str, NDArray[Any]]:
         """Return the maps."""

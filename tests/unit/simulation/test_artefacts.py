@@ -7,7 +7,7 @@ import pytest
 
 from scananalysis.detectors import scanner
 from scananalysis.simulation import Box, Imperfections, Matter, Piece, Scene, render
-from scananalysis.simulation.artefacts import FWHM, Afterglow, Scatter, blur, crosstalk, focal_kernels
+from scananalysis.simulation.artefacts import FWHM, Afterglow, Scatter, artefacts_truth, blur, crosstalk, focal_kernels
 
 PORTAL = scanner("cargo-6-4mv")
 
@@ -139,3 +139,26 @@ def test_blur_is_a_convolution_with_repeated_ends():
     np.testing.assert_allclose(blur(image, along, across), wanted, rtol=1e-5)
     one = np.ones(1, np.float32)
     assert blur(image, one, one) is image
+
+
+def test_what_acts_alike_everywhere_is_part_of_the_truth():
+    """Each says what acts, and nothing where its switch is off or the scanner states none."""
+    found = render(Scene((), 400.0), PORTAL, 1).truth
+    stated = PORTAL.artefacts
+    np.testing.assert_array_equal(found["afterglow"][:, 0], stated.afterglow_share)
+    np.testing.assert_array_equal(found["afterglow"][:, 1], stated.afterglow_time_s)
+    assert (found["crosstalk"], found["curvature"]) == (stated.crosstalk, stated.curvature)
+    for name in ("focal_spot_elements", "focal_spot_lines"):
+        assert found[name].sum() == pytest.approx(1, abs=1e-6)
+    everything = set(artefacts_truth(PORTAL, Imperfections()))
+    for switch, names in (
+        ("afterglow", {"afterglow"}),
+        ("crosstalk", {"crosstalk"}),
+        ("curvature", {"curvature"}),
+        ("focal_spot", {"focal_spot_elements", "focal_spot_lines"}),
+    ):
+        assert (
+            everything - set(artefacts_truth(PORTAL, dataclasses.replace(Imperfections(), **{switch: False}))) == names
+        )
+    assert not artefacts_truth(PORTAL, Imperfections.none())
+    assert set(artefacts_truth(scanner("gamma-cs137"), Imperfections())).isdisjoint({"afterglow"})

@@ -11,6 +11,7 @@ PLACE = Place((1000.0, 9000.0), (1300.0, 3400.0), (5000.0, 7000.0))
 MASSES_KG = {
     "organic": (1, 40), "metal": (0.3, 40), "shield": (10, 600), "dense": (1, 30), "handgun": (0.6, 1.3), "ammunition": (12, 95),
     "cash": (2, 40), "cigarettes": (9, 1300), "person": (45, 100), "void": (0.0, 3.0),
+    "tungsten-shield": (2, 35),
 }  # fmt: skip
 
 
@@ -73,3 +74,5 @@ def test_mass_counts_what_inner_pieces_displace():
     outer = Piece(Box((0, 100), (0, 100), (0, 100)), Matter.of("lead", "hidden"), 11.35, displaces=True)
     inner = Piece(Box((10, 90), (10, 90), (10, 90)), Matter.of("water", "hidden"), 1.0, displaces=True)
     assert object_mass_kg([outer, inner]) == pytest.approx(11.35 * (1 - 0.512) + 0.512)
+    core = Piece(Box((20, 40), (20, 40), (20, 40)), Matter.of("steel", "hidden"), 7.85, displaces=True)
+    assert object_mass_kg([outer, inner, core]) == pytest.approx(11.35 * (1 - 0.512) + 0.512 - 0.008 + 0.008 * 7.85)

@@ -134,6 +134,7 @@ def test_flickering_elements_jump_far_and_often():
             assert 0.05 <= active.mean() <= 0.4
             reading = made.scan.counts[c, :, e].astype(float)
             jump = abs(reading[active].mean() - reading[~active].mean())
+            assert abs(made.truth["jump"][c, e]) == pytest.approx(jump, rel=0.1)
             assert jump > 5 * reading[~active].std()
             # Dark readings jump as well, for it is the electronics; one below zero reads zero.
             dark = made.scan.dark[c, :, e].astype(float)
