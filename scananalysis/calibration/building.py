@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scananalysis.calibration.curves import curves_for
 from scananalysis.calibration.defects import find_defects
 from scananalysis.calibration.recipe import Defects
 from scananalysis.calibration.references import TEMPERATURE, Calibration, acquired, temperature
@@ -169,6 +170,24 @@ def build_calibration(
     if files:
         extra["files"] = dict(files)
     return replace(made, inputs={**made.inputs, **(inputs or {})}, metadata={**made.metadata, **extra})
+
+
+def hold_from_scans(calibration: Calibration, scans: Sequence[RawScan], length: timedelta) -> Calibration:
+    """Return the set with curves that hold for so long from when the first of the wedge's scans was taken.
+
+    Raises
+    ------
+    CalibrationError
+        No scan says when it was taken.
+    """
+    moments = [moment for scan in scans if (moment := acquired(scan)) is not None]
+    if not moments:
+        raise CalibrationError(
+            "a time for curves from wedge scans that do not say when they were taken",
+            expected="metadata acquired in one of them",
+            remedy="leave the time out: the curves then hold as long as the set",
+        )
+    return curves_for(calibration, min(moments), min(moments) + length)
 
 
 def check_beam(air: NDArray[np.unsignedinteger[Any]], offset: NDArray[np.float64], noise: NDArray[np.float64]) -> None:

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from scananalysis.calibration.building import check_beam
+from scananalysis.calibration.corrections import Corrections
 from scananalysis.calibration.defects import find_defects
 from scananalysis.calibration.gain import open_beam
 from scananalysis.calibration.offset import DarkLevel
-from scananalysis.calibration.recipe import Defects
-from scananalysis.calibration.references import LEAST_LINES, Calibration
+from scananalysis.calibration.recipe import Defects, Recipe
+from scananalysis.calibration.references import LEAST_LINES, Calibration, correction
 from scananalysis.core import CalibrationError, RawScan
+from scananalysis.detectors import scanner as find_scanner
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -139,8 +141,8 @@ def check_calibration(
     Channel 0: the open beam is 20.4 % weaker than in the set (limit 5.0 %).
     """
     limits, defects = limits or Limits(), defects or Defects()
-    # The set's own start as the moment: only scanner, binning and size are compared.
-    calibration.check(
+    # The set's own start as the moment, and no curves: only scanner, binning and size are compared.
+    replace(calibration, curves=None).check(
         scan.scanner, scan.binning, (scan.shape[0], scan.shape[2]), calibration.valid_from or calibration.valid_until
     )
     air_alone = scan.dark is None and scan.air is not None
@@ -164,7 +166,11 @@ def _with_air(calibration: Calibration, scan: RawScan) -> Calibration:
         raise CalibrationError(f"{lines} open-beam lines", expected=f"at least {LEAST_LINES}")
     dark = DarkLevel(calibration.offset, calibration.offset_sigma, calibration.dark_noise, calibration.dark_outliers)
     check_beam(scan.air, dark.offset, dark.noise)
-    level = open_beam(scan.air, dark, scan.air_monitor)
+    device = find_scanner(scan.scanner).binned(*scan.binning)
+    # Straightened as the set's own open-beam lines were.
+    corrections = Corrections.of(device, Recipe.for_scanner(device))
+    calibration.check_corrections(corrections)
+    level = open_beam(scan.air, dark, scan.air_monitor, correction(corrections))
     return replace(
         calibration,
         gain=level.gain,

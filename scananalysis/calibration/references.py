@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from scananalysis.calibration.afterglow import Afterglow
 from scananalysis.calibration.corrections import Corrections
 from scananalysis.calibration.crosstalk import smoothing
+from scananalysis.calibration.curves import check_curves
+from scananalysis.calibration.curves import validity as curves_validity
 from scananalysis.calibration.gain import open_beam
 from scananalysis.calibration.linearity import linearise
 from scananalysis.calibration.noise import nominal_quantum
@@ -143,7 +145,7 @@ class Calibration:
                 remedy="take the reference with less beam or gain",
             )
         dark = dark_level(scan.dark)
-        level = open_beam(scan.air, dark, scan.air_monitor, _correction(corrections))
+        level = open_beam(scan.air, dark, scan.air_monitor, correction(corrections))
         typical = np.median(level.gain, axis=1)
         if np.any(typical <= 5 * np.median(dark.noise, axis=1)) or np.any(typical <= 0):
             raise CalibrationError(
@@ -219,7 +221,8 @@ class Calibration:
         ------
         CalibrationError
         """
-        moment = acquired(scan) if self.valid_from or self.valid_until else None
+        timed = self.valid_from or self.valid_until or any(curves_validity(self.metadata))
+        moment = acquired(scan) if timed else None
         self.check(scan.scanner, scan.binning, (scan.shape[0], scan.shape[2]), moment or now, temperature(scan))
 
     @property
@@ -256,6 +259,8 @@ class Calibration:
     ) -> None:
         """Refuse another scanner, binning, number of channels and elements, moment (now by default), or temperature if it is known.
 
+        Curves that did not fit their step wedge, or do not hold at that moment, are refused too.
+
         Raises
         ------
         CalibrationError
@@ -274,9 +279,8 @@ class Calibration:
                 expected=f"one between {limits[0]:.1f} and {limits[1]:.1f} °C, for which the calibration set holds",
                 remedy="build a set from references at this temperature",
             )
-        if self.valid_from is None and self.valid_until is None:
-            return
         moment = moment or datetime.now(UTC)
+        check_curves(self, moment)
         early = self.valid_from is not None and moment < self.valid_from
         late = self.valid_until is not None and moment > self.valid_until
         limit = self.valid_from if early else self.valid_until
@@ -307,8 +311,8 @@ class Calibration:
         return load_calibration(path)
 
 
-def _correction(corrections: Corrections) -> Callable[[Float64], float]:
-    """Return what straightens open-beam lines and takes their afterglow off, in place."""
+def correction(corrections: Corrections) -> Callable[[Float64], float]:
+    """Return what straightens open-beam lines and takes their afterglow off, in place: the ``correct`` of `gain.open_beam`."""
 
     def correct(signal: Float64) -> float:
         linearise(signal, corrections.curvature, corrections.full_scale)

@@ -18,16 +18,14 @@ from scananalysis.cli.common import (
     Format,
     Json,
     Layout,
-    Output,
     Quiet,
     Scanner,
     start,
 )
-from scananalysis.cli.sets import holds_at, holds_now, moment, read_all, roles, say, summary
+from scananalysis.cli.sets import curves_refused, holds_at, holds_now, moment, read_all, roles, say, say_check, summary
 
 if TYPE_CHECKING:
     from scananalysis.calibration import Calibration
-    from scananalysis.calibration.check import CheckResult
 
 NAME = "calibrate"
 EXAMPLE = "Example:  scananalysis calibrate build --dark dark.h5 --air air.h5 --output site.h5"
@@ -101,6 +99,15 @@ def build(
     valid_days: Annotated[
         float | None, typer.Option("--valid-days", min=0.0, metavar="N", help="Instead of --valid-until.")
     ] = None,
+    wedge_days: Annotated[
+        float | None,
+        typer.Option(
+            "--wedge-days",
+            min=0.0,
+            metavar="N",
+            help="How long the curves hold from when the wedge was scanned; by default as long as the set.",
+        ),
+    ] = None,
     temperature: Annotated[
         float | None,
         typer.Option("--temperature", metavar="°C", help="Of the array; by default what the scans say, if they do."),
@@ -130,6 +137,8 @@ def build(
             "a wedge scan needs the wedge's definition, and the other way round",
             param_hint="'--wedge' / '--wedge-definition'",
         )
+    if wedge_days is not None and not wedge:
+        raise typer.BadParameter("a time for curves without a wedge", param_hint="'--wedge-days'")
     from scananalysis.calibration import build_calibration
     from scananalysis.core import InputError
 
@@ -165,7 +174,8 @@ def build(
             raise error.at(_names((*dark, *air))) from error.__cause__
         if wedge and wedge_definition is not None:
             step("fitting curves", 0.5)
-            made = _with_curves(made, wedge, [scan for scan, _ in given["wedge"][1]], wedge_definition, groups)
+            seen = [scan for scan, _ in given["wedge"][1]]
+            made = _with_curves(made, wedge, seen, wedge_definition, groups, wedge_days)
         step("writing", 0.95)
         made.save(output_file)
     found = summary(made, output_file)
@@ -179,15 +189,19 @@ def _names(paths: tuple[Path, ...]) -> str:
     return " + ".join(unique) if len(unique) <= 3 else f"{unique[0]} and {len(unique) - 1} more"
 
 
-def _with_curves(made: Calibration, paths: list[Path], scans: list[Any], definition: str, groups: int) -> Calibration:
+def _with_curves(
+    made: Calibration, paths: list[Path], scans: list[Any], definition: str, groups: int, days: float | None
+) -> Calibration:
     from scananalysis.calibration import ReferenceWedge
+    from scananalysis.calibration.building import hold_from_scans
     from scananalysis.core import InputError
     from scananalysis.materials import fit_curves
 
     by_file = definition.endswith(".toml") or Path(definition).is_file()
     described = ReferenceWedge.read(definition) if by_file else ReferenceWedge.named(definition)
     try:
-        return fit_curves(made, scans, described, groups=groups).calibration
+        fitted = fit_curves(made, scans, described, groups=groups).calibration
+        return fitted if days is None else hold_from_scans(fitted, scans, timedelta(days=days))
     except InputError as error:
         raise error.at(_names(tuple(paths))) from error.__cause__
 
@@ -250,21 +264,24 @@ def check(
     except InputError as error:
         raise error.at(air) from error.__cause__
     expired = not holds_now(used, acquired(scans[-1]))
+    curves = curves_refused(used, acquired(scans[-1]))
     warmth = temperature_of(scans[-1])
     elsewhere = not holds_at(used, warmth)
     output.json(
         {
             **found.to_dict(),
-            "holds": found.holds and not expired and not elsewhere,
+            "holds": found.holds and not expired and not elsewhere and curves is None,
             "expired": expired,
             "outside_temperature": elsewhere,
+            "curves": curves,
             "file": str(calibration),
             "scan": str(air),
         }
     )
-    _show_check(found, output)
+    say_check(found, output)
     reasons = ["it is outside its time of validity"] if expired else []
     reasons += [f"it is not for {warmth:.1f} °C"] if elsewhere else []
+    reasons += [curves] if curves else []
     reasons += [reason.rstrip(".") for reason in found.reasons]
     output.text("The set no longer holds." if reasons else "The set holds.")
     if reasons:
@@ -282,38 +299,6 @@ def _limits(limits: Any, **values: float) -> Any:
         first = error.errors()[0]
         name = str(first["loc"][0]).replace("_", "-")
         raise typer.BadParameter(f"{first['input']!r}: {first['msg']}", param_hint=f"'--{name}'") from None
-
-
-_WORDS = {
-    "level": ("open beam, change of its level", "{:.2%}"),
-    "shape": ("elements whose gain moved", "{:.2%}"),
-    "offset": ("elements whose offset moved", "{:.2%}"),
-    "dark noise": ("noise without beam, growth", "{:+.1%}"),
-    "quanta": ("quantum noise power, growth", "{:+.1%}"),
-    "new defects": ("new bad elements", "{:.0f}"),
-}
-
-
-def _show_check(found: CheckResult, output: Output) -> None:
-    rows = []
-    for measure in found.measures:
-        words, form = _WORDS[measure.name]
-        rows.append(
-            [
-                str(measure.channel),
-                words,
-                form.format(measure.value),
-                form.format(measure.limit),
-                "yes" if measure.holds else "NO",
-            ]
-        )
-    output.table(["channel", "what", "measured", "limit", "holds"], rows, right=(2, 3))
-    if not any(measure.name == "offset" for measure in found.measures):
-        output.text("No dark lines were given: offset and noise without beam were not checked.")
-    for channel, element in found.new_defects[:20]:
-        output.text(f"  element {element} of channel {channel} is bad now and was good")
-    if len(found.new_defects) > 20:
-        output.text(f"  and {len(found.new_defects) - 20} more")
 
 
 @app.command(

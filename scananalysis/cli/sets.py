@@ -11,7 +11,7 @@ import numpy as np
 import typer
 
 if TYPE_CHECKING:
-    from scananalysis.calibration import Calibration
+    from scananalysis.calibration import Calibration, CheckResult
     from scananalysis.cli.common import Output
     from scananalysis.core import RawScan
 
@@ -89,7 +89,7 @@ def summary(calibration: Calibration, path: Path) -> dict[str, Any]:
         "monitor": calibration.has_monitor,
         "valid_from": _iso(calibration.valid_from),
         "valid_until": _iso(calibration.valid_until),
-        "holds_now": holds_now(calibration),
+        "holds_now": holds_now(calibration) and curves_refused(calibration) is None,
         "temperature_c": calibration.metadata.get("temperature_c"),
         "temperature_limits_c": calibration.temperature_limits_c,
         "channels": channels,
@@ -100,10 +100,22 @@ def summary(calibration: Calibration, path: Path) -> dict[str, Any]:
 
 
 def holds_now(calibration: Calibration, at: datetime | None = None) -> bool:
-    """Say whether a moment, by default the present, is inside the set's time of validity."""
+    """Say whether a moment, by default the present, is inside the time of validity of the set (not that of its curves)."""
     now = at or datetime.now(UTC)
     begun = calibration.valid_from is None or calibration.valid_from <= now
     return begun and (calibration.valid_until is None or now <= calibration.valid_until)
+
+
+def curves_refused(calibration: Calibration, at: datetime | None = None) -> str | None:
+    """Say why the curves of a set may not be used at a moment, by default the present, or None where they may."""
+    from scananalysis.calibration.curves import check_curves
+    from scananalysis.core import CalibrationError
+
+    try:
+        check_curves(calibration, at or datetime.now(UTC))
+    except CalibrationError as error:
+        return str(error).rstrip(".")
+    return None
 
 
 def holds_at(calibration: Calibration, temperature_c: float | None) -> bool:
@@ -119,10 +131,12 @@ def _iso(when: datetime | None) -> str | None:
 def _curves(calibration: Calibration) -> dict[str, Any] | None:
     if calibration.curves is None or "coefficients" not in calibration.curves:
         return None
+    from scananalysis.calibration.curves import validity
     from scananalysis.materials import DualEnergyModel
     from scananalysis.materials.curves import points_of
 
     model = DualEnergyModel.from_calibration(calibration)
+    first, last = validity(calibration.metadata)
     points = points_of(calibration.curves)
     sigma = np.sqrt(np.diagonal(model.covariance, axis1=1, axis2=2))
     return {
@@ -133,6 +147,9 @@ def _curves(calibration: Calibration) -> dict[str, Any] | None:
         "sigma_coefficients": [[round(float(v), 6) for v in row] for row in sigma],
         "reduced_chi2": [round(float(v), 3) for v in model.reduced_chi2],
         "relative_sigma": round(model.relative_sigma, 6),
+        "valid_from": _iso(first),
+        "valid_until": _iso(last),
+        "refused": curves_refused(calibration),
     }
 
 
@@ -172,6 +189,12 @@ def say(found: dict[str, Any], output: Output) -> None:
         output.text("No curves: the scanner's nominal ones serve, and every pixel is flagged so.")
         return
     output.text(f"Curves from {curves['points']} points of {_said(curves['elements'])}: {curves['wedge']}")
+    if curves["valid_from"] or curves["valid_until"]:
+        output.text(
+            f"They hold from {curves['valid_from'] or 'any time'} until {curves['valid_until'] or 'the set ends'}."
+        )
+    if curves["refused"]:
+        output.text(f"They are not used now: {curves['refused']}.")
     output.table(
         ["channel", "photoelectric", "scatter", "pair", "χ² per degree of freedom"],
         [
@@ -192,3 +215,36 @@ def _warmth(measured: float | None, limits: tuple[float, float] | None) -> str:
 
 def _said(elements: list[int] | None) -> str:
     return "elements that were not kept" if elements is None else "Z " + ", ".join(map(str, elements))
+
+
+_WORDS = {
+    "level": ("open beam, change of its level", "{:.2%}"),
+    "shape": ("elements whose gain moved", "{:.2%}"),
+    "offset": ("elements whose offset moved", "{:.2%}"),
+    "dark noise": ("noise without beam, growth", "{:+.1%}"),
+    "quanta": ("quantum noise power, growth", "{:+.1%}"),
+    "new defects": ("new bad elements", "{:.0f}"),
+}
+
+
+def say_check(found: CheckResult, output: Output) -> None:
+    """Print every number of a check beside its limit."""
+    rows = []
+    for measure in found.measures:
+        words, form = _WORDS[measure.name]
+        rows.append(
+            [
+                str(measure.channel),
+                words,
+                form.format(measure.value),
+                form.format(measure.limit),
+                "yes" if measure.holds else "NO",
+            ]
+        )
+    output.table(["channel", "what", "measured", "limit", "holds"], rows, right=(2, 3))
+    if not any(measure.name == "offset" for measure in found.measures):
+        output.text("No dark lines were given: offset and noise without beam were not checked.")
+    for channel, element in found.new_defects[:20]:
+        output.text(f"  element {element} of channel {channel} is bad now and was good")
+    if len(found.new_defects) > 20:
+        output.text(f"  and {len(found.new_defects) - 20} more")

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import least_squares
 
 from scananalysis.calibration import StepWedge
+from scananalysis.calibration.curves import WORST_CHI2
 from scananalysis.core import CalibrationError, PhysicsRangeError
 from scananalysis.materials.inversion import InverseTable, Inverted, build_table, invert
 from scananalysis.physics import Beam, element_attenuation
@@ -29,9 +30,6 @@ PROCESSES = ("photoelectric", "scatter", "pair")
 
 NOMINAL_SIGMA = 0.01
 """Relative 1-σ error of α under nominal curves: without a fit the plain model is off by about 1 %."""
-
-_WORST_CHI2 = 25.0
-"""Reduced χ² above which beams and wedge cannot belong together (5 times the stated errors)."""
 
 
 class HasCurves(Protocol):
@@ -356,10 +354,10 @@ def _fit_beam(
     solved = least_squares(lambda c: (model(c) - alpha) / sigma, np.ones(3), bounds=(0.2, 3.0))
     freedom = max(alpha.size - 3, 1)
     chi2 = float((solved.fun**2).sum() / freedom)
-    if chi2 > _WORST_CHI2:
+    if chi2 > WORST_CHI2:
         raise CalibrationError(
             f"{beam.label or 'beam'}: step wedge and beam differ, χ² per degree of freedom {chi2:.1f}",
-            expected=f"at most {_WORST_CHI2:g}",
+            expected=f"at most {WORST_CHI2:g}",
             remedy="check that spectrum, wedge materials and thicknesses are those of this scanner",
         )
     # A fit worse than the stated errors widens the parameters' errors by as much.

@@ -325,3 +325,24 @@ def test_a_scan_without_papers_is_named_and_the_others_still_calibrate(cleared: 
     refused(twice, "is the same file as")
     other = run("calibrate", "alarms", *scans, "--rate", 0.5, "--workers", 1, "--output", tmp_path / "site")
     refused(other, "holds the weights of mahalanobis")
+
+
+def test_curves_have_a_time_of_their_own(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "short.h5"
+    done = run(
+        *("calibrate", "build", "--dark", folder / "dark-a.h5", "--air", folder / "air.h5", "--wedge", folder / "wedge.h5"),
+        *("--wedge-definition", "step-wedge-c-fe-pb", "--wedge-days", 0.5, "-o", path),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said = json.loads(run("calibrate", "show", path, "--json").stdout)
+    assert said["curves"]["valid_until"] == "2026-01-10T20:00:00+00:00"
+    assert not said["holds_now"]
+    assert "They are not used now: scan of" in run("calibrate", "show", path).stdout
+    assert run("calibrate", "check", path, folder / "whole-dated.h5").returncode == 0
+    late = replace(read(folder / "whole-dated.h5"), metadata={"acquired": "2026-01-11T08:00:00+00:00"})
+    write(late, tmp_path / "late.h5")
+    refused(run("calibrate", "check", path, tmp_path / "late.h5"), "for which the step wedge of the set holds")
+    refused(
+        run("inspect", tmp_path / "late.h5", "--calibration", path, "--output", tmp_path / "out"),
+        "step wedge of the set",
+    )

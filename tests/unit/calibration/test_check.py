@@ -105,3 +105,9 @@ def test_open_beam_lines_alone_are_checked_against_the_dark_level_of_the_set(sca
     off = dataclasses.replace(alone, air=dark.astype(np.uint16))
     with pytest.raises(CalibrationError, match="lines with the beam on"):
         check_calibration(used, off)
+
+
+def test_air_alone_is_straightened_as_the_set_was(scan, used):
+    # The very lines of the set: any difference would be one of treatment.
+    alone = check_calibration(used, dataclasses.replace(scan, dark=None))
+    assert max(measure.value for measure in alone.measures if measure.name in {"level", "shape", "quanta"}) < 1e-9
