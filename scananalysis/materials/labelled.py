@@ -5,7 +5,7 @@ What `pooling.pool` does for one mask this does for thousands of labels, with su
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,8 @@ class Means:
         Usable ones.
     starved : ndarray of float64, (label,)
         Share of them that is starved.
+    between : ndarray of float64, (label, channel, label, channel)
+        Covariance of all means with each other, noise included; empty unless it was asked for.
     """
 
     alpha: NDArray[np.float64]
@@ -39,6 +41,7 @@ class Means:
     rows: NDArray[np.float64]
     pixels: NDArray[np.int64]
     starved: NDArray[np.float64]
+    between: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0, 0, 0)))
 
 
 def binned(key: NDArray[np.integer[Any]], values: NDArray[Any], count: int) -> NDArray[np.float64]:
@@ -51,6 +54,8 @@ def means(
     labels: NDArray[np.int32],
     weights: NDArray[np.float32] | None = None,
     differences: NDArray[np.float64] | None = None,
+    *,
+    between: bool = False,
 ) -> Means:
     """Measure all labelled areas.
 
@@ -64,6 +69,8 @@ def means(
     differences : ndarray of float64, (m, label), optional
         Measure these sums of areas in place of the areas, e.g. ``[[1, -1]]`` for what the first has more than the second: errors that
         both share cancel as far as they are the same.
+    between : bool
+        State the covariance of areas with each other, too; without ``differences``, and for few areas.
 
     Returns
     -------
@@ -103,7 +110,8 @@ def means(
         )
     empty = pixels == 0
     alpha[empty] = np.nan
-    return Means(alpha, independent, shared, row_sums, pixels, starved / np.maximum(pixels, 1))
+    found = Means(alpha, independent, shared, row_sums, pixels, starved / np.maximum(pixels, 1))
+    return replace(found, between=_joint(radiograph, sums_of, lines_met, independent)) if between else found
 
 
 def _shared(
@@ -111,25 +119,55 @@ def _shared(
 ) -> NDArray[np.float64]:
     """Covariance of sums of areas by the errors that pixels share, (m, channel, channel)."""
     channels = radiograph.shape[0]
-    area = radiograph.noise_area.astype(np.float64)
     found = np.zeros((combined.shape[0], channels, channels))
     alone = combined.shape[0] == combined.shape[1] and np.array_equal(combined, np.eye(combined.shape[0]))
     for term in radiograph.systematic.values():
-        parts: list[NDArray[np.float64] | None] = []
-        for c in range(channels):
-            if not term.effect[min(c, term.effect.shape[0] - 1)].any():
-                parts.append(None)
-                continue
-            sums = sums_of(term, c)
-            if term.shared_along == "y":
-                # What lines share is resampled with them.
-                sums = sums * np.sqrt(1 + (area[c] - 1) * (1 - 1 / lines_met))[:, None]
-            parts.append(sums if alone else combined @ sums)
+        parts = [
+            part if part is None or alone else combined @ part for part in _parts(radiograph, term, sums_of, lines_met)
+        ]
         for c, one in enumerate(parts):
             for d, other in enumerate(parts):
                 if one is not None and other is not None:
                     found[:, c, d] += (one * other).sum(axis=1)
     return found
+
+
+def _joint(
+    radiograph: Radiograph,
+    sums_of: _Sums,
+    lines_met: NDArray[np.integer[Any]],
+    independent: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Covariance of all means with each other, (label, channel, label, channel)."""
+    count, channels = independent.shape[:2]
+    found = np.zeros((count, channels, count, channels))
+    index = np.arange(count)
+    found[index, :, index, :] = independent
+    for term in radiograph.systematic.values():
+        parts = _parts(radiograph, term, sums_of, lines_met)
+        for c, one in enumerate(parts):
+            for d, other in enumerate(parts):
+                if one is not None and other is not None:
+                    found[:, c, :, d] += one @ other.T
+    return found
+
+
+def _parts(
+    radiograph: Radiograph, term: SystematicTerm, sums_of: _Sums, lines_met: NDArray[np.integer[Any]]
+) -> list[NDArray[np.float64] | None]:
+    """Weighted sums of a term's effect in each channel, (label, cell); None where it has none."""
+    area = radiograph.noise_area.astype(np.float64)
+    parts: list[NDArray[np.float64] | None] = []
+    for c in range(radiograph.shape[0]):
+        if not term.effect[min(c, term.effect.shape[0] - 1)].any():
+            parts.append(None)
+            continue
+        sums = sums_of(term, c)
+        if term.shared_along == "y":
+            # What lines share is resampled with them.
+            sums = sums * np.sqrt(1 + (area[c] - 1) * (1 - 1 / lines_met))[:, None]
+        parts.append(sums)
+    return parts
 
 
 class _Sums:

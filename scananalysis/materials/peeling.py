@@ -98,31 +98,49 @@ def peel(radiograph: Radiograph, model: Model, mask: NDArray[np.bool_], layer: L
         raise ConfigurationError("peeling with one energy", expected="a model of two energies")
     angles = radiograph.fan_angle_rad.astype(np.float64)
     if isinstance(layer, Layer):
-        whole = _measured(radiograph, mask.astype(np.int32), None)
+        whole = _measured(radiograph, mask)
         return _behind_known(model, whole, layer, angles)
     if (mask & layer).any():
         raise ConfigurationError("reference area overlaps the area", expected="two areas apart from each other")
-    labels = mask.astype(np.int32) + 2 * layer.astype(np.int32)
-    apart = _measured(radiograph, labels, np.array([[1.0, -1.0]]))
-    alone = _measured(radiograph, layer.astype(np.int32), None)
-    area = _measured(radiograph, mask.astype(np.int32), None)
-    uncertain = with_model_error(model, alone.alpha, alone.independent + alone.shared, angles, alone.rows)
-    seen = solve(model, alone.alpha, uncertain, angles, alone.rows)
-    mu = [model.mass_attenuation(c, seen.z_eff)[0] for c in range(2)]
-    hardened = _behind(model, mu, float(seen.areal_density[0]), angles, area.rows)
-    covariance = with_model_error(hardened, apart.alpha, apart.independent + apart.shared)
-    solved = solve(hardened, _positive(apart.alpha), covariance)
-    return _pooled(solved, apart.alpha, covariance, int(area.pixels[0]))
+    both = _measured(radiograph, mask, layer)
+    return _behind_seen(model, both, angles)
 
 
-def _measured(radiograph: Radiograph, labels: NDArray[np.int32], differences: NDArray[np.float64] | None) -> Means:
-    needed = 1 if differences is None else differences.shape[1]
-    if not all((labels == k + 1).any() for k in range(needed)):
+def _measured(radiograph: Radiograph, *areas: NDArray[np.bool_]) -> Means:
+    if not all(area.any() for area in areas):
         raise ConfigurationError("empty area", expected="at least one pixel in the area and in its reference")
-    found = means(radiograph, labels, differences=differences)
+    labels = np.sum([(k + 1) * area.astype(np.int32) for k, area in enumerate(areas)], axis=0, dtype=np.int32)
+    found = means(radiograph, labels, between=True)
     if not np.isfinite(found.alpha).all():
         raise ConfigurationError("area without a usable pixel", expected="at least one that is not starved or dead")
     return found
+
+
+def _behind_seen(model: DualEnergyModel, both: Means, angles: NDArray[np.float64]) -> Pooled:
+    """Return what is left of the first area behind a layer like the second."""
+    rows, beside = both.rows[:1], both.alpha[1]
+    own = with_model_error(model, both.alpha[1:], (both.independent + both.shared)[1:], angles, both.rows[1:])
+
+    def hardened(alpha: NDArray[np.float64]) -> DualEnergyModel:
+        seen = solve(model, alpha[None], own, angles, both.rows[1:])
+        mu = [model.mass_attenuation(c, seen.z_eff)[0] for c in range(2)]
+        return _behind(model, mu, float(seen.areal_density[0]), angles, rows)
+
+    behind = hardened(beside)
+    apart = _positive(both.alpha[:1] - both.alpha[1:])
+    first = solve(behind, apart, own)
+    depth, number = float(first.areal_density[0]), float(np.clip(first.z_eff[0], 1, 92))
+    # The reference's own error counts twice: it is taken off, and it decides how hard the beam is behind the layer.
+    step = np.sqrt(np.diagonal(both.between[1, :, 1]))
+    answer = np.eye(2)
+    for c in range(2):
+        move = step[c] * np.eye(2)[c]
+        ends = [np.ravel(hardened(beside + sign * move).forward(depth, number)) for sign in (1, -1)]
+        answer[:, c] += (ends[0] - ends[1]) / (2 * step[c])
+    weigh = np.concatenate([np.eye(2), -answer], axis=1)
+    covariance = (weigh @ both.between.reshape(4, 4) @ weigh.T)[None]
+    covariance = with_model_error(behind, apart, covariance)
+    return _pooled(solve(behind, apart, covariance), apart, covariance, int(both.pixels[0]))
 
 
 def _behind_known(model: DualEnergyModel, whole: Means, layer: Layer, angles: NDArray[np.float64]) -> Pooled:

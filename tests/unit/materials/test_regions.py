@@ -130,6 +130,18 @@ def test_all_areas_at_once_as_one_by_one(scene, found):
         assert together.shared[label - 1] == pytest.approx(shared, rel=1e-4, abs=1e-12)
 
 
+def test_covariance_between_areas_holds_that_of_their_difference(scene, found):
+    radiograph, labels = scene.radiograph, found.regions.labels
+    pair = np.where(labels == 1, 1, np.where(labels == 2, 2, 0)).astype(np.int32)
+    both = means(radiograph, pair, between=True)
+    apart = means(radiograph, pair, differences=np.array([[1.0, -1.0]]))
+    weigh = np.concatenate([np.eye(2), -np.eye(2)], axis=1)
+    joint = both.between.reshape(4, 4)
+    np.testing.assert_allclose(weigh @ joint @ weigh.T, (apart.independent + apart.shared)[0], rtol=1e-6)
+    np.testing.assert_allclose(joint[:2, :2], (both.independent + both.shared)[0], rtol=1e-6)
+    np.testing.assert_allclose(joint, joint.T, rtol=1e-9)
+
+
 def test_single_energy_has_regions_without_a_class():
     cobalt = sa.scanner("gamma-co60")
     row = max(segment(scan(slab("Fe", 7.87, 40, (300, 1500)), scanner=cobalt)).regions.table, key=lambda r: r["pixels"])
