@@ -130,9 +130,7 @@ class PlainView:
     def __init__(self, pieces: PlainPieces, profile: _Profile, spans: tuple[Index, Index], across: _Ragged) -> None:
         self._pieces, self._profile, self._across, self._spans = pieces, profile, across, spans
         self._seen = (profile.last > profile.first) & (spans[1] > spans[0])
-        # Numbers of each piece, so that the loop over pieces touches no arrays but those that it fills.
-        edges = (profile.first, profile.last, *spans, pieces.slot)
-        self._numbers = list(zip(*(part.tolist() for part in edges), across.begin, strict=True))
+        self._begin = np.array(across.begin, np.intp)
 
     def present(self, first: int, stop: int) -> Index:
         """Return the pieces that some lines may meet."""
@@ -151,27 +149,35 @@ class PlainView:
         start, end = lines
         values, cells = self._across.values, self._across.cell
         looks, grains = self._profile.looks, self._pieces.grains
-        for i in pieces.tolist():
-            y0, y1, x0, x1, slot, begin = self._numbers[i]
-            first, stop = max(x0, start), min(x1, end)
-            columns = slice(begin + first - x0, begin + stop - x0)
+        # All numbers at once: the loop over pieces, of which scenes have many, is left with the arrays that it fills.
+        x0 = self._spans[0][pieces]
+        first, stop = np.maximum(x0, start), np.minimum(self._spans[1][pieces], end)
+        begin = self._begin[pieces] + first - x0
+        y0, y1 = self._profile.first[pieces] - top, self._profile.last[pieces] - top
+        slots = self._pieces.slot[pieces].tolist()
+        rows, columns = _slices(y0, y1), _slices(first - start, stop - start)
+        places = zip(pieces.tolist(), slots, rows, columns, _slices(begin, begin + stop - first), strict=True)
+        for i, slot, y, x, at in places:
             look = looks[i]
             if look is None:
                 look = looks[i] = self._look(i)
             if grains[i] is None:
-                added = look * values[columns]
+                added = look * values[at]
             else:
-                added = look.take(cells[columns], 1)
-                added *= values[columns]
-            part = density[slot][y0 - top : y1 - top, first - start : stop - start]
+                added = look.take(cells[at], 1)
+                added *= values[at]
+            part = density[slot][y, x]
             part += added
 
     def _look(self, i: int) -> Float32:
-        along, grain = self._profile.along, self._pieces.grains[i]
-        y0, y1, *_ = self._numbers[i]
-        rows = slice(along.begin[i], along.begin[i] + y1 - y0)
+        along, grain, profile = self._profile.along, self._pieces.grains[i], self._profile
+        rows = slice(along.begin[i], along.begin[i] + int(profile.last[i] - profile.first[i]))
         path_mm = along.values[rows, None]
         return path_mm if grain is None else path_mm * grain.take(along.cell[rows], 0)
+
+
+def _slices(first: Index, stop: Index) -> Iterator[slice]:
+    return map(slice, first.tolist(), stop.tolist())
 
 
 class _Pairs:

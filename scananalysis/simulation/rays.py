@@ -118,9 +118,9 @@ class Rays:
         return np.clip(overlap / self.line_pitch_mm, 0, 1)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Cut:
-    """Where rays run inside a solid.
+    """Where rays run inside a solid; not frozen, since scenes make very many.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -110,7 +111,7 @@ class Cylinder:
         """Whether every line through it sees the same."""
         return self.axis == "x"
 
-    @property
+    @cached_property
     def bounds(self) -> tuple[float, float, float, float, float, float]:
         """x0, x1, y0, y1, z0, z1, mm."""
         half = [self.length / 2 if self.axis == name else self.radius for name in "xyz"]

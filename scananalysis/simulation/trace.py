@@ -15,7 +15,7 @@ from scananalysis.simulation.plain import PlainPieces, PlainView
 from scananalysis.simulation.product import product
 from scananalysis.simulation.rays import Cut, Rays, common, path, union_path
 from scananalysis.simulation.scene import Layers, Matter, Piece, Scene
-from scananalysis.simulation.solids import cuts
+from scananalysis.simulation.solids import Cylinder, cuts
 from scananalysis.simulation.streams import streams
 
 _LEAST_GRAIN = 0.002
@@ -186,9 +186,16 @@ class Traced:
         plane = dict(zip(found, density, strict=True))
         self._plain.add(plain, (first, stop), plane, rows.start)
         hidden: NDArray[np.float32] | None = None
+        paths: list[tuple[Cut, NDArray[np.float32]]] = []
+        known: Cylinder | None = None
         for view in others:
-            takers = [self._views[j] for j in view.ready.takers]
-            for cut, inside in view.paths(first, stop, takers):
+            solid, takers = view.ready.piece.solid, [self._views[j] for j in view.ready.takers]
+            whole = isinstance(solid, Cylinder) and not takers
+            # A hollow and what fills it are cut alike: the rim of a wheel, the core of a coil.
+            if not whole or solid != known:
+                paths = view.paths(first, stop, takers)
+            known = solid if isinstance(solid, Cylinder) and whole else None
+            for cut, inside in paths:
                 y, x = cut.rows, cut.columns
                 at = slice(y.start - rows.start, y.stop - rows.start), slice(x.start - first, x.stop - first)
                 if view.ready.piece.matter.kind == "hidden":
@@ -277,8 +284,8 @@ class _View:
         return found
 
     def areal_density(self, cut: Cut, inside: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Turn a path (mm) into areal density (g/cm²) in place."""
-        inside *= self._factor(cut.columns)
+        """Return a path (mm) as areal density (g/cm²)."""
+        inside = inside * self._factor(cut.columns)
         if self.ready.grain is not None:
             columns = slice(cut.columns.start - self.span[0], cut.columns.stop - self.span[0])
             rows = self._grain_rows[cut.rows.start - self.rows.start : cut.rows.stop - self.rows.start]
