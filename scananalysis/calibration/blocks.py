@@ -84,6 +84,10 @@ class ChannelPlan:
         Relative 1-σ error of the parameter of each step that has one.
     taps : Taps, optional
         Lines that make up every column, instead of ``shift``.
+    low_gain_from : float, optional
+        Counts from which the readout uses its low gain; none has two gains by default.
+    air_at_low_gain : ndarray of bool, (element,), optional
+        Elements whose open beam was read at the low gain.
     """
 
     offset: Float32
@@ -108,6 +112,8 @@ class ChannelPlan:
     scatter: Scatter | None = None
     uncertain: Mapping[str, float] = field(default_factory=dict)
     taps: Taps | None = None
+    low_gain_from: float = 0.0
+    air_at_low_gain: NDArray[np.bool_] | None = None
 
     @property
     def lookahead(self) -> int:
@@ -324,6 +330,12 @@ def run_block(
             np.subtract(signal, glowing, out=glowing)
             glowing *= np.float32(plan.uncertain["afterglow"]) * lines.inverse_pulse[:, None]
             changes["afterglow"] = glowing
+    if "join" in plan.uncertain and plan.air_at_low_gain is not None:
+        # Read at the gain at which the open beam was read, the join has no part in it.
+        other = (lines.counts >= plan.low_gain_from) != plan.air_at_low_gain
+        joined = signal * np.where(other, np.float32(-plan.uncertain["join"]), np.float32(0))
+        joined *= np.where(plan.air_at_low_gain, np.float32(1), np.float32(-1)) * lines.inverse_pulse[:, None]
+        changes["join"] = joined
     seen = _see(plan, lines, signal, quality, changes)
     mark_starved(seen.transmission, quality, seen.zero, limits, seen.least)
     _finish(plan, _registered(plan, seen, where), limits, out, own)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from scananalysis.calibration.references import Calibration
     from scananalysis.core import RawScan
     from scananalysis.detectors import Scanner
+    from scananalysis.detectors.scanner import Readout
     from scananalysis.physics import Beam
 
 Float64 = NDArray[np.float64]
@@ -132,6 +133,7 @@ def plans_of(
                 full_scale=full_scale if saturated is None else min(saturated, full_scale),
                 shift=shifts[c],
                 finds_repeats=recipe.dropped_lines.enabled and bool(noise > 1),
+                readout=scanner.readout,
             )
         )
     return tuple(plans)
@@ -146,6 +148,7 @@ def _plan(
     full_scale: int,
     shift: float,
     finds_repeats: bool,
+    readout: Readout,
 ) -> ChannelPlan:
     lit = element.gain > 0
     inverse = np.where(lit, 1 / np.where(lit, element.gain, 1), 0)
@@ -187,7 +190,11 @@ def _plan(
         afterglow=glow,
         unmixing=unmixing,
         scatter=Scatter.of(corrections.scatter_share, corrections.scatter_elements, element.profile),
-        uncertain=dict(corrections.sigma),
+        uncertain=dict(corrections.sigma) | ({"join": readout.low_gain_spread} if readout.low_gain_spread else {}),
+        low_gain_from=readout.low_gain_from_counts,
+        air_at_low_gain=element.offset + element.gain >= readout.low_gain_from_counts
+        if readout.low_gain_from_counts
+        else None,
     )
 
 

@@ -43,8 +43,9 @@ def shared_errors(
 
     Notes
     -----
-    ``dark-c`` and ``gain-c`` are one variable per element, ``pulse-c`` one per line, ``level-c`` one for the channel; ``linearity``,
-    ``afterglow``, ``crosstalk``, ``scatter`` and ``drift``, where they act, are one for the scan.
+    ``dark-c``, ``gain-c`` and, of readouts with two gains, ``join-c`` are one variable per element, ``pulse-c`` one per line,
+    ``level-c`` one for the channel; ``linearity``, ``afterglow``, ``crosstalk``, ``scatter`` and ``drift``, where they act, are one for
+    the scan.
     """
     channels = len(plans)
     terms: dict[str, SystematicTerm] = {}
@@ -56,7 +57,12 @@ def shared_errors(
         terms[f"pulse-{c}"] = SystematicTerm(_only(c, channels, plan.blurred(pulses.sigma[c])[None]), "y")
         terms[f"level-{c}"] = SystematicTerm(_only(c, channels, np.full((1, 1), level)), "xy")
     for name, effect in (effects or {}).items():
-        terms[name] = SystematicTerm(effect, "xy")
+        if name != "join":
+            terms[name] = SystematicTerm(effect, "xy")
+            continue
+        # Two gains are joined by each element's own electronics.
+        for c in range(channels):
+            terms[f"join-{c}"] = SystematicTerm(_only(c, channels, effect[c]), "x")
     if drift is not None and drift.any():
         rows = [d if p.taps is None else p.taps.mean(d) for d, p in zip(drift, plans, strict=True)]
         terms["drift"] = SystematicTerm(np.stack(rows)[:, None], "xy")

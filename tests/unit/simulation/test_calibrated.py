@@ -180,9 +180,9 @@ def test_two_gains_that_join_well_leave_the_stated_errors_true(joined):
 
 
 @pytest.mark.parametrize("thick", SLABS)
-def test_the_join_of_two_gains_is_an_error_by_element_that_calibration_does_not_know(joined, thick):
-    """As docs/theory/simulation.md says: ln of it in every pixel below the switch, nothing above."""
-    errors, expected, stated = [], [], []
+def test_the_join_of_two_gains_is_an_error_by_element_that_calibration_states(joined, thick):
+    """As docs/theory/calibration.md says: ln of it in every pixel below the switch, nothing above."""
+    errors, expected, stated, join = [], [], [], []
     for each in joined["two-gains-off"]:
         lines = each.lines(thick)
         low = each.truth["at_low_gain"][:, STRAIGHT, lines]
@@ -194,9 +194,22 @@ def test_the_join_of_two_gains_is_an_error_by_element_that_calibration_does_not_
         expected.append(np.log(each.truth["low_gain"][:, STRAIGHT])[kept])
         shared = each.radiograph.systematic
         stated.append(np.concatenate([np.ravel(shared[f"gain-{c}"].effect[c, STRAIGHT]) for c in (0, 1)]))
+        join.append(np.concatenate([shared[f"join-{c}"].effect[c, STRAIGHT, lines].mean(axis=1) for c in (0, 1)]))
+        assert shared["join-0"].shared_along == "x"
+        assert not shared["join-0"].effect[1].any()
     errors, expected = np.concatenate(errors), np.concatenate(expected)
     assert expected.std() == pytest.approx(SPREAD / 2, rel=0.1)
     slope = float(errors @ expected / (expected @ expected))
     assert slope == pytest.approx(0.0 if thick == 10 else 1.0, abs=0.15)
-    # What is stated for the gain of an element is far below it.
+    # What is stated for the gain of an element is far below it; its own term says how large it is.
     assert np.concatenate(stated).mean() < 0.1 * expected.std()
+    assert np.concatenate(join).mean() == pytest.approx(0.0 if thick == 10 else SPREAD / 2, rel=0.01, abs=SPREAD / 100)
+
+
+def test_with_the_join_stated_regions_of_few_elements_are_right_within_their_error(joined):
+    """Means along the travel of single elements, where nothing but the element's own errors is left."""
+    found = [
+        each.region(slice(row, row + 1), each.lines(thick))
+        for each in joined["two-gains-off"] for thick in SLABS for row in range(70, 330, 20) if each.good[row].any()
+    ]  # fmt: skip
+    assert np.sqrt(np.mean(np.square(found))) == pytest.approx(1.0, abs=0.1)
