@@ -99,6 +99,11 @@ def main() -> None:
         for name, variant in variants.items():
             best[name] = min(best[name], render_s(load, variant, 1))
     yardstick = exponential * pixels["full"] * BINS * len(device.channels)
+    # A straight line through the full scan and a quarter of its lines: what it meets at no lines is pieces and references.
+    few = "a quarter of the lines"
+    per_pixel = (best["full"] - best[few]) / (pixels["full"] - pixels[few])
+    fixed = best["full"] - per_pixel * pixels["full"]
+    half = "half the lines"
     start = time.process_time()
     container_scene(5, device, size=SIZE)
     figures = {
@@ -113,6 +118,8 @@ def main() -> None:
         "quarter_size_s": best["quarter size"],
         "quarter_size_over_full": best["quarter size"] / best["full"],
         "ns_per_pixel": {name: best[name] / pixels[name] * 1e9 for name in sizes},
+        "fixed_s": fixed,
+        "half_over_straight_line": best[half] / (fixed + per_pixel * pixels[half]),
         "peak_memory_gb": {"full": peak_gb(1), "quarter size": peak_gb(4)},
     }
     print(json.dumps(figures, indent=1))
