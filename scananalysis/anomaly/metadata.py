@@ -62,7 +62,7 @@ class Metadata(_Model):
 
     name: str
     version: str
-    kind: Literal["mahalanobis", "network"]
+    kind: Literal["mahalanobis", "expected-density", "network"]
     file: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     families: tuple[str, ...]

@@ -75,6 +75,10 @@ def _open(folder: Path, _changed: int) -> AnomalyModel:
         from scananalysis.anomaly.mahalanobis import MahalanobisModel
 
         return MahalanobisModel(folder, metadata)
+    if metadata.kind == "expected-density":
+        from scananalysis.anomaly.expected import ExpectedDensityModel
+
+        return ExpectedDensityModel(folder, metadata)
     from scananalysis.anomaly.network import NetworkModel
 
     return NetworkModel(folder, metadata)

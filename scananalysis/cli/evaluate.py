@@ -28,7 +28,7 @@ def command(
         typer.Option(
             "--model",
             metavar="NAME|DIR",
-            help="Model, repeatable; the two that ship by default, and the first alone with --shift.",
+            help="Model, repeatable; all that ship by default, and the network alone with --shift.",
         ),
     ] = None,
     recipe: Annotated[str, typer.Option("--recipe", metavar="NAME|FILE", help="Dataset recipe.")] = "declared-cargo",
@@ -87,7 +87,7 @@ def command(
     from scananalysis.anomaly import load
     from scananalysis.datasets import read_recipe
 
-    names = model or (["network"] if shift else ["network", "mahalanobis"])
+    names = model or (["network"] if shift else ["network", "mahalanobis", "expected-density"])
     settings = {
         "split": split,
         "scanner": scanner,

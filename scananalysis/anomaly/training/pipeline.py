@@ -138,7 +138,7 @@ def build(
         MahalanobisModel(baseline_folder, _metadata("mahalanobis", components, (DECLARED,), origin)),
         NetworkModel(network_folder, _metadata("network", weights, (DECLARED, INSERT), trained)),
     ]
-    _calibrate(models, recipe, plan, workers, tell)
+    calibrate_models(models, recipe, plan, workers, tell)
     return [baseline_folder, network_folder]
 
 
@@ -235,7 +235,9 @@ def _raw_scores(job: _Scoring) -> list[CellScores]:
     return [model.cell_scores(made.cells, model.declared_families(made.declaration), state) for model in models]
 
 
-def _calibrate(models: list[AnomalyModel], recipe: Recipe, plan: Plan, workers: int | None, tell: Progress) -> None:
+def calibrate_models(
+    models: list[AnomalyModel], recipe: Recipe, plan: Plan, workers: int | None, tell: Progress
+) -> None:
     """Calibrate every model on the same clean scans of every scanner, and write the metadata after each."""
     calibrations: dict[str, dict[str, object]] = {model.name: {} for model in models}
     for model in models:
