@@ -190,8 +190,7 @@ def transmission_of(plan: ChannelPlan, counts: Counts, inverse_pulse: Float32) -
 def signal_of(plan: ChannelPlan, counts: Counts) -> Float32:
     """Return the straightened signal over that of the open beam, (line, element)."""
     if counts.dtype.itemsize <= 2 and along_elements(counts):
-        signal = counts.astype(np.float32)
-        signal -= plan.offset
+        signal = np.subtract(counts, plan.offset, dtype=np.float32)
     elif counts.dtype.itemsize <= 2:
         import cv2
 
