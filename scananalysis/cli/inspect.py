@@ -59,6 +59,26 @@ def command(
             "--model", metavar="NAME|DIR", help="Anomaly model: a shipped one or your own folder; see docs/verdicts.md."
         ),
     ] = None,
+    compare: Annotated[
+        Path | None,
+        typer.Option(
+            "--compare",
+            metavar="SCAN",
+            help="An earlier scan of the same container: what differs beyond chance is marked.",
+        ),
+    ] = None,
+    compare_declaration: Annotated[
+        Path | None,
+        typer.Option(
+            "--compare-declaration", metavar="FILE", help="Its papers; the container number must be the same."
+        ),
+    ] = None,
+    compare_calibration: Annotated[
+        Path | None,
+        typer.Option(
+            "--compare-calibration", metavar="FILE", help="Its calibration set; by default its own references."
+        ),
+    ] = None,
     false_alarm_rate: Annotated[
         float,
         typer.Option(
@@ -87,7 +107,14 @@ def command(
     The verdict is clear, inspect or not-inspectable. It is a recommendation; an officer decides.
     """
     output = start(as_json=as_json, quiet=quiet, debug=debug, definitions=definitions)
-    from scananalysis.inspection import Limits, document, inspect, save_inspection
+    from scananalysis.core import ConfigurationError
+    from scananalysis.inspection import Earlier, Limits, document, inspect, save_inspection
+
+    if compare is None and (compare_declaration is not None or compare_calibration is not None):
+        raise ConfigurationError(
+            "papers or calibration of an earlier scan without the scan", remedy="add --compare SCAN"
+        )
+    earlier = None if compare is None else Earlier(compare, compare_declaration, compare_calibration)
 
     limits = Limits(false_alarm_rate=false_alarm_rate, minimum_inspectable_share=minimum_inspectable_share)
     with output.progress() as progress:
@@ -99,6 +126,7 @@ def command(
             format=format,
             calibration=calibration,
             model=model,
+            compare=earlier,
             limits=limits,
             progress=None if progress is None else lambda what, share: progress(what, 0.85 * share),
         )

@@ -11,7 +11,7 @@ from scananalysis.core.errors import (
     PhysicsRangeError,
     ScanAnalysisError,
 )
-from scananalysis.core.inspection import Comparison, Inspection, SuspectRegion, Verdict
+from scananalysis.core.inspection import Comparison, EarlierScan, Inspection, SuspectRegion, Verdict
 from scananalysis.core.maps import AnomalyMap, MaterialMap, Radiograph, Regions
 from scananalysis.core.provenance import Provenance, Step, sha256_array, sha256_file, sha256_json
 from scananalysis.core.quality import UNUSABLE, Quality, count_flags, has, mark
@@ -26,6 +26,7 @@ __all__ = [
     "ConfigurationError",
     "Declaration",
     "DeclarationError",
+    "EarlierScan",
     "FormatError",
     "InputError",
     "Inspection",

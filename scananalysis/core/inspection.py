@@ -9,6 +9,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from scananalysis.core.declaration import Declaration
 from scananalysis.core.maps import AnomalyMap, MaterialMap, Radiograph
 from scananalysis.core.provenance import Provenance
@@ -103,6 +106,45 @@ class Comparison:
     note: str = ""
 
 
+@dataclass(frozen=True, eq=False)
+class EarlierScan:
+    """How a scan differs from an earlier one of the same container, on cells of the new scan.
+
+    Parameters
+    ----------
+    source : str
+        Name of the earlier scan's file, or of its scanner for a scan from memory.
+    now, before : ndarray of float32, (y, x)
+        Areal density of both scans at the atomic number that both show, g/cm².
+    difference, sigma : ndarray of float32, (y, x)
+        Now less before, g/cm², and its 1-σ: noise of both, shared errors, and what registration leaves at edges.
+    compared : ndarray of bool, (y, x)
+        Where both scans give a measurement of the container.
+    labels : ndarray of int32, (y, x)
+        Number of the place of every cell, 0 for none.
+    pixel_mm : (float, float)
+        Height and width of a cell.
+    regions : tuple of SuspectRegion
+        Places that differ beyond chance, largest first; ``surroundings_areal_density`` is what the earlier scan shows there.
+    measured : mapping of str to float
+        Registration and shares of the picture; docs/earlier.md says what each is.
+    false_alarm_rate : float
+        Share of pairs of like scans that may show any place.
+    """
+
+    source: str
+    now: NDArray[np.float32]
+    before: NDArray[np.float32]
+    difference: NDArray[np.float32]
+    sigma: NDArray[np.float32]
+    compared: NDArray[np.bool_]
+    labels: NDArray[np.int32]
+    pixel_mm: tuple[float, float]
+    regions: tuple[SuspectRegion, ...]
+    measured: Mapping[str, float]
+    false_alarm_rate: float
+
+
 @dataclass(frozen=True)
 class Inspection:
     """Verdict, regions, maps, declaration and provenance of one scan. It recommends; an officer decides.
@@ -128,6 +170,8 @@ class Inspection:
     limits : mapping of str to float
         Limits that the verdict was held against, kept apart from what was measured.
     provenance : Provenance
+    earlier : EarlierScan or None
+        How it differs from an earlier scan, if one was named.
     """
 
     verdict: Verdict
@@ -145,6 +189,7 @@ class Inspection:
     limits: Mapping[str, float] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     provenance: Provenance = field(default_factory=Provenance)
+    earlier: EarlierScan | None = None
 
     def save(self, output: str | PathLike[str]) -> Path:
         """Write ``report.html``, ``inspection.json``, ``maps.h5`` and ``overlay.png`` into a folder.

@@ -2,7 +2,8 @@
 
 from scananalysis.inspection.chain import inspect
 from scananalysis.inspection.document import InspectionDocument, document
+from scananalysis.inspection.earlier import Earlier
 from scananalysis.inspection.save import save_inspection
 from scananalysis.inspection.verdict import Limits, decide
 
-__all__ = ["InspectionDocument", "Limits", "decide", "document", "inspect", "save_inspection"]
+__all__ = ["Earlier", "InspectionDocument", "Limits", "decide", "document", "inspect", "save_inspection"]

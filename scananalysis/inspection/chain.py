@@ -20,10 +20,12 @@ from scananalysis.core import (
     RawScan,
     Regions,
     SuspectRegion,
+    sha256_array,
     sha256_json,
 )
 from scananalysis.inspection import inspectability
 from scananalysis.inspection.crop import thin
+from scananalysis.inspection.earlier import Earlier, against, on_pixels, read_earlier, sentences
 from scananalysis.inspection.empty import check_empty
 from scananalysis.inspection.inputs import record
 from scananalysis.inspection.measure import measure_alarm, whole_load
@@ -31,11 +33,13 @@ from scananalysis.inspection.papers import (
     SIGMA_WALLS,
     WALLS,
     Weight,
-    compare,
     declared_weight,
     in_container,
     mass_p_value,
     weigh,
+)
+from scananalysis.inspection.papers import (
+    compare as compare_papers,
 )
 from scananalysis.inspection.place import Ground, ground
 from scananalysis.inspection.regions import find_alarms
@@ -63,6 +67,7 @@ def inspect(  # noqa: PLR0913 - the public surface names each input of the chain
     format: str | None = None,
     calibration: Calibration | str | PathLike[str] | None = None,
     model: AnomalyModel | str | PathLike[str] | None = None,
+    compare: Earlier | RawScan | str | PathLike[str] | None = None,
     limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> Inspection:
@@ -79,6 +84,8 @@ def inspect(  # noqa: PLR0913 - the public surface names each input of the chain
         By default the references inside the scan.
     model : AnomalyModel, name or path-like, optional
         By default the shipped network.
+    compare : Earlier, RawScan or path-like, optional
+        An earlier scan of the same container; what differs beyond chance raises the verdict to ``inspect``, and nothing lowers it.
     limits : Limits, optional
         What the verdict is held against.
     progress : callable, optional
@@ -108,6 +115,9 @@ def inspect(  # noqa: PLR0913 - the public surface names each input of the chain
     else:
         scan = io.read(scan_or_path, format=format, layout=layout, scanner=scanner)
         source = Path(fspath(scan_or_path)).name
+    asked = None if compare is None else Earlier.of(compare)
+    # Refused before anything long is done.
+    past = None if asked is None else read_earlier(asked, scan, papers, format=format, layout=layout, scanner=scanner)
     try:
         materials, anomalies, unscored, used = _chain(scan, calibration, papers, model, say)
     except InputError as error:
@@ -131,9 +141,20 @@ def inspect(  # noqa: PLR0913 - the public surface names each input of the chain
     if anomalies is not None:
         measured["scan_p_value"] = float(anomalies.scan_p_value["combined"])
     regions = (*regions, *_mass_region(coarse, coarse_load, measured, held, papers))
-    verdict, reasons = decide(
-        measured, regions, held, unscored=unscored, empty=() if looked is None else looked.reasons
+    earlier = (
+        None
+        if asked is None or past is None
+        else against(asked, past, (scan, materials), calibration, place, held.false_alarm_rate)
     )
+    changed, unchanged = ((), ()) if earlier is None else sentences(earlier)
+    verdict, reasons = decide(
+        measured, regions, held, unscored=unscored, empty=() if looked is None else looked.reasons, changed=changed
+    )
+    reasons = (*reasons, *unchanged)
+    if earlier is not None:
+        marked = on_pixels(earlier, materials.shape, materials.pixel_mm)
+        labels = np.where((labels == 0) & (marked > 0), marked + len(regions), labels).astype(np.int32)
+        regions = (*regions, *earlier.regions)
     if papers is None:
         reasons = (*reasons, "No declaration was given, so the checks that need one are off.")
     flagged = _flagged(materials, load, hidden, labels, regions)
@@ -152,7 +173,7 @@ def inspect(  # noqa: PLR0913 - the public surface names each input of the chain
         advice=_advice(verdict, regions, () if papers is None else tuple(handling_advice(papers))),
         comparisons=()
         if papers is None or looked is not None
-        else compare(
+        else compare_papers(
             coarse, _thin_anomalies(anomalies, _steps(materials)), coarse_load, papers, measured, held.mass_sigmas
         ),
         limits=held.plain()
@@ -163,13 +184,22 @@ def inspect(  # noqa: PLR0913 - the public surface names each input of the chain
         metadata={
             "source": source,
             **place.metadata(),
-            "inputs": record(scan_or_path, scan, declaration, calibration, (anomalies, used)),
+            "inputs": record(
+                scan_or_path,
+                scan,
+                declaration,
+                calibration,
+                (anomalies, used),
+                earlier=None if asked is None or past is None else (asked, past),
+            ),
         },
         provenance=(materials if anomalies is None else anomalies).provenance.then(
             "inspection.inspect",
             parameters={"limits": held.plain()},
-            inputs={} if papers is None else {"declaration": sha256_json(papers.model_dump(mode="json"))},
+            inputs=({} if papers is None else {"declaration": sha256_json(papers.model_dump(mode="json"))})
+            | ({} if past is None else {"earlier-scan": sha256_array(past.counts)}),
         ),
+        earlier=earlier,
     )
 
 

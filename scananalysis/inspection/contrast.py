@@ -103,18 +103,45 @@ def contrast(
         effect = np.zeros_like(means)
         effect[channels:] = clutter * _slope(model, around_density, around_z, angle[1])
         covariance += np.outer(effect, effect)
+    return of_means(model, means, covariance, (angle[0], angle[1]))
+
+
+def of_means(
+    model: Model,
+    means: NDArray[np.float64],
+    covariance: NDArray[np.float64],
+    angles: tuple[float, float],
+    *,
+    missing: bool = False,
+) -> Contrast:
+    """Return the contrast of two places from their mean attenuations and the covariance of these.
+
+    Parameters
+    ----------
+    model : DualEnergyModel or SingleEnergyModel
+    means : ndarray of float64, (2 channels,)
+        Of the region, then of its surroundings.
+    covariance : ndarray of float64, (2 channels, 2 channels)
+    angles : (float, float)
+        Fan angle of both, rad, not negative.
+    missing : bool
+        Where the region has less, give the atomic number of what is missing as ``z_added``.
+    """
+    channels = means.size // 2
     # The seed is fixed: the same scan gives the same figures.
     noise = np.random.default_rng(20).multivariate_normal(np.zeros(means.size), covariance, DRAWS, method="eigh")
     drawn = np.vstack([means, means + noise])
-    here = _invert(model, drawn[:, :channels], angle[0])
-    there = _invert(model, drawn[:, channels:], angle[1])
-    added, z_added = _layer(model, (here, there), drawn[:, :channels] - drawn[:, channels:], float(np.mean(angle)))
+    here = _invert(model, drawn[:, :channels], angles[0])
+    there = _invert(model, drawn[:, channels:], angles[1])
+    added, z_added = _layer(
+        model, (here, there), drawn[:, :channels] - drawn[:, channels:], float(np.mean(angles)), missing=missing
+    )
     return Contrast(
         areal_density=float(here[0][0]),
         sigma_areal_density=_spread(here[0]),
         z_eff=float(here[1][0]),
         sigma_z=_spread(here[1]),
-        surroundings=around_density,
+        surroundings=float(there[0][0]),
         added=float(added[0]),
         sigma_added=_spread(added),
         z_added=float(z_added[0]),
@@ -139,6 +166,8 @@ def _layer(
     places: tuple[tuple[NDArray[np.float64], NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]],
     difference: NDArray[np.float64],
     angle: float,
+    *,
+    missing: bool = False,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Areal density of what the region has more (or, below 0, less) than its surroundings, and Z of what it has more."""
     here, there = places
@@ -148,8 +177,8 @@ def _layer(
     if difference[0, 0] >= 0:
         return added_layer(model, there, difference, angle)
     # Seen from the region, what is missing is a layer on top of it.
-    missing, _ = added_layer(model, here, -difference, angle)
-    return -missing, unknown
+    gone, z_gone = added_layer(model, here, -difference, angle)
+    return -gone, z_gone if missing else unknown
 
 
 def _spread(drawn: NDArray[np.float64]) -> float:

@@ -13,7 +13,7 @@ from scananalysis.core import Declaration, count_flags
 from scananalysis.inspection.inputs import Inputs
 
 if TYPE_CHECKING:
-    from scananalysis.core import Inspection
+    from scananalysis.core import EarlierScan, Inspection
 
 SCHEMA_VERSION: Literal["1.2"] = "1.2"
 
@@ -73,6 +73,16 @@ class ComparisonDocument(_Model):
     note: str
 
 
+class EarlierDocument(_Model):
+    """How the scan differs from an earlier one of the same container; its places are among the regions, as head ``earlier``."""
+
+    source: str
+    false_alarm_rate: float = Field(description="Share of pairs of like scans that may show any place")
+    measured: dict[str, float | None] = Field(description="Registration, shares of the picture; see docs/earlier.md")
+    size_cells: tuple[int, int] = Field(description="Rows and columns of the maps earlier/* in maps.h5")
+    cell_mm: tuple[float, float] = Field(description="Height and width of a cell at the object plane")
+
+
 class AnomalyDocument(_Model):
     """The anomaly model's view of the whole scan."""
 
@@ -107,6 +117,7 @@ class InspectionDocument(_Model):
     declaration: Declaration | None = Field(description="null: none was given, and the checks that need one are off")
     declaration_checks: Literal["on", "off"]
     comparisons: list[ComparisonDocument]
+    earlier: EarlierDocument | None = Field(description="null: no earlier scan was named")
     findings: list[str] = Field(description="What the declaration's own checks found")
     advice: list[str]
     quality: dict[str, int] = Field(description="Pixels that carry each quality flag")
@@ -168,6 +179,7 @@ def document(inspection: Inspection) -> InspectionDocument:
             )
             for c in inspection.comparisons
         ],
+        earlier=_earlier(inspection.earlier),
         findings=list(inspection.findings),
         advice=list(inspection.advice),
         quality=dict(count_flags(inspection.materials.quality)),
@@ -181,6 +193,7 @@ def document(inspection: Inspection) -> InspectionDocument:
 
 def _regions(inspection: Inspection) -> list[RegionDocument]:
     threshold = inspection.limits.get("p_value_threshold", inspection.limits.get("false_alarm_rate", 0.0))
+    of_earlier = threshold if inspection.earlier is None else inspection.earlier.false_alarm_rate
     of_mass = inspection.limits.get("mass_p_value_threshold", threshold)
     return [
         RegionDocument(
@@ -190,7 +203,9 @@ def _regions(inspection: Inspection) -> list[RegionDocument]:
             box_mm=_box(region.box_mm),
             score=_number(region.score),
             p_value=region.p_value,
-            p_value_threshold={"mass": of_mass, "empty": FALSE_ALARM_RATE}.get(region.head, threshold),
+            p_value_threshold={"mass": of_mass, "empty": FALSE_ALARM_RATE, "earlier": of_earlier}.get(
+                region.head, threshold
+            ),
             mass_kg=_number(region.mass_kg),
             sigma_mass_kg=_number(region.sigma_mass_kg),
             areal_density_g_cm2=_number(region.areal_density),
@@ -208,6 +223,19 @@ def _regions(inspection: Inspection) -> list[RegionDocument]:
         )
         for number, region in enumerate(inspection.regions, start=1)
     ]
+
+
+def _earlier(earlier: EarlierScan | None) -> EarlierDocument | None:
+    if earlier is None:
+        return None
+    height, width = earlier.now.shape
+    return EarlierDocument(
+        source=earlier.source,
+        false_alarm_rate=earlier.false_alarm_rate,
+        measured={name: _number(value) for name, value in earlier.measured.items()},
+        size_cells=(height, width),
+        cell_mm=earlier.pixel_mm,
+    )
 
 
 def _box(edges: tuple[float, float, float, float]) -> BoxDocument:

@@ -22,6 +22,7 @@ from scananalysis.core import RawScan, sha256_file
 
 if TYPE_CHECKING:
     from scananalysis.core import AnomalyMap
+    from scananalysis.inspection.earlier import Earlier
 
 KINDS = ("detectors", "calibration", "datasets")
 """Folders of definitions."""
@@ -51,6 +52,14 @@ class ModelRecord(_Model):
     weights_sha256: str
 
 
+class EarlierRecord(_Model):
+    """The earlier scan that the scan was compared with."""
+
+    scan: list[FileRecord] = Field(description="One file, or one per energy")
+    declaration: FileRecord | None = Field(description="null: none was given")
+    calibration: FileRecord | None = Field(description="null: the references inside the scan")
+
+
 class Inputs(_Model):
     """Everything that an inspection was made from."""
 
@@ -58,6 +67,7 @@ class Inputs(_Model):
     declaration: FileRecord | None = Field(description="null: none was given")
     calibration: FileRecord | None = Field(description="null: the references inside the scan, or none")
     layout: FileRecord | None = Field(description="A layout that was named as a file; null otherwise")
+    earlier: EarlierRecord | None = Field(default=None, description="null: compared with no earlier scan")
     model: ModelRecord | None = Field(description="null: nothing was scored")
     reading: dict[str, str | None] = Field(description="format, layout and scanner that were named or found")
     definitions_sha256: str = Field(description="Over all definitions of scanners, recipes and commodities")
@@ -70,6 +80,8 @@ def record(
     declaration: Any,
     calibration: Any,
     scored: tuple[AnomalyMap | None, Any],
+    *,
+    earlier: tuple[Earlier, RawScan] | None = None,
 ) -> Inputs:
     """Return what an inspection was made from.
 
@@ -81,6 +93,8 @@ def record(
     calibration : Calibration, path-like or None
     scored : (AnomalyMap or None, anomaly model)
         The anomaly map and the model that made it.
+    earlier : (Earlier, RawScan), optional
+        What the scan was compared with.
     """
     from scananalysis.io.layout import layouts
 
@@ -88,7 +102,7 @@ def record(
     reading = (
         {} if step is None else {name: _text(step.parameters.get(name)) for name in ("format", "layout", "scanner")}
     )
-    digests = [] if step is None else [v for k, v in step.inputs.items() if k == "scan" or k.startswith("scan-")]
+    digests = _digests(scan)
     layout = reading.get("layout")
     anomalies, model = scored
     return Inputs(
@@ -96,10 +110,24 @@ def record(
         declaration=_file(declaration),
         calibration=_file(calibration),
         layout=_file(layout) if layout is not None and layout not in layouts() else None,
+        earlier=None if earlier is None else _earlier(*earlier, layout),
         model=None if anomalies is None or model is None else _model(model),
         reading=reading,
         definitions_sha256=definitions_sha256(),
         software=software(),
+    )
+
+
+def _digests(scan: RawScan) -> list[str]:
+    step = scan.provenance.find("io.read")
+    return [] if step is None else [v for k, v in step.inputs.items() if k == "scan" or k.startswith("scan-")]
+
+
+def _earlier(asked: Earlier, scan: RawScan, layout: str | None) -> EarlierRecord:
+    return EarlierRecord(
+        scan=_scan_files(asked.scan, layout, _digests(scan)),
+        declaration=_file(asked.declaration),
+        calibration=_file(asked.calibration),
     )
 
 

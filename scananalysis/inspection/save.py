@@ -129,6 +129,16 @@ def maps(inspection: Inspection) -> dict[str, dict[str, NDArray[Any]]]:
             "minimum_detectable": rounded(anomalies.minimum_detectable),
             "load": anomalies.load.astype(np.uint8),
         }
+    earlier = inspection.earlier
+    if earlier is not None:
+        groups["earlier"] = {
+            "areal_density": rounded(earlier.now),
+            "areal_density_before": rounded(earlier.before),
+            "difference": rounded(earlier.difference),
+            "sigma_difference": rounded(earlier.sigma),
+            "compared": earlier.compared.astype(np.uint8),
+            "region": earlier.labels,
+        }
     return groups
 
 
@@ -141,6 +151,8 @@ def attributes(inspection: Inspection) -> dict[str, Any]:
         "axes": "y from the top, x along travel; a first axis is channel or head",
         "provenance": inspection.provenance.to_json(),
     }
+    if inspection.earlier is not None:
+        found["earlier_pixel_mm"] = list(inspection.earlier.pixel_mm)
     if inspection.anomalies is not None:
         found["heads"] = list(inspection.anomalies.heads)
         found["families"] = list(inspection.anomalies.families)

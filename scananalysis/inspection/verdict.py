@@ -68,6 +68,7 @@ def decide(
     *,
     unscored: str | None = None,
     empty: Sequence[str] = (),
+    changed: Sequence[str] = (),
 ) -> tuple[Verdict, tuple[str, ...]]:
     """Return the verdict and the sentences that led to it.
 
@@ -84,13 +85,15 @@ def decide(
         Why no anomaly model scored the scan.
     empty : sequence of str
         What speaks for or against a container that was declared empty; it alarms where it has regions.
+    changed : sequence of str
+        How it differs from an earlier scan beyond chance; any sentence is an alarm.
 
     Returns
     -------
     verdict : {"clear", "inspect", "not-inspectable"}
     reasons : tuple of str
     """
-    alarms = [*(empty if regions else ()), *_alarms(measured, regions, limits)]
+    alarms = [*(empty if regions else ()), *_alarms(measured, regions, limits), *changed]
     blind = _blind(measured, limits)
     if unscored is not None:
         blind.append(unscored)

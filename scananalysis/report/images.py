@@ -29,7 +29,7 @@ def colour_map(name: str) -> Lut:
 
     Parameters
     ----------
-    name : {"grey", "grey-inverted", "viridis", "cividis", "inferno"}
+    name : {"grey", "grey-inverted", "viridis", "cividis", "inferno", "blue-white-red"}
 
     Returns
     -------
@@ -46,8 +46,17 @@ def colour_map(name: str) -> Lut:
         return np.repeat(ramp[:, None], 3, axis=1)
     if name == "grey-inverted":
         return np.repeat(ramp[::-1, None], 3, axis=1)
+    if name == "blue-white-red":
+        # White is no difference; the ends are dark enough to be told apart in grey print by the numbers beside them.
+        ends, middle = np.array([[33, 76, 156], [176, 24, 43]], np.float64), np.array([247.0, 247.0, 247.0])
+        share = np.abs(ramp[:, None] / 127.5 - 1) ** 0.75
+        return np.where(
+            ramp[:, None] < 128, middle + (ends[0] - middle) * share, middle + (ends[1] - middle) * share
+        ).astype(np.uint8)
     if name not in _OPENCV_MAPS:
-        raise ConfigurationError(f"no colour map {name!r}", expected=f"grey, grey-inverted, {', '.join(_OPENCV_MAPS)}")
+        raise ConfigurationError(
+            f"no colour map {name!r}", expected=f"grey, grey-inverted, blue-white-red, {', '.join(_OPENCV_MAPS)}"
+        )
     import cv2
 
     coloured = cv2.applyColorMap(ramp[:, None], getattr(cv2, f"COLORMAP_{_OPENCV_MAPS[name]}"))

@@ -91,6 +91,7 @@ def draw(
     tallest: float,
     bottom_mm: float = 0.0,
     boxes_mm: Sequence[tuple[float, float, float, float]] = (),
+    first: int = 1,
 ) -> Drawing:
     """Lay a panel out.
 
@@ -105,6 +106,8 @@ def draw(
         Height of the picture's lower edge above the ground, mm.
     boxes_mm : sequence of (top, left, bottom, right)
         Boxes from the picture's upper left corner, mm, in the order of their numbers.
+    first : int
+        Number of the first box.
 
     Returns
     -------
@@ -134,7 +137,7 @@ def draw(
         return bar_y + bar_height * (1 - position)
 
     boxes = []
-    for index, (top, left, bottom, right) in enumerate(boxes_mm, start=1):
+    for index, (top, left, bottom, right) in enumerate(boxes_mm, start=first):
         bx, by = x + left * scale, _TOP + top * scale
         boxes.append(
             Box(

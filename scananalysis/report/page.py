@@ -19,6 +19,7 @@ import numpy as np
 
 from scananalysis._version import __version__
 from scananalysis.core import count_flags
+from scananalysis.report.earlier import earlier_panels
 from scananalysis.report.layout import Drawing, draw
 from scananalysis.report.panels import (
     HEAD_TITLES,
@@ -109,6 +110,7 @@ def html(inspection: Inspection) -> str:
         figures=_figures(inspection),
         hero=hero,
         stages=stages,
+        earlier=_earlier(inspection),
         metadata=_metadata(inspection.scan.metadata),
         flags=_flags(inspection),
         pixels=inspection.materials.quality.size,
@@ -204,6 +206,20 @@ def _drawings(inspection: Inspection) -> tuple[Drawing, list[Drawing]]:
             boxes_mm=boxes if panel.key.startswith(marked) else (),
         )
         for panel in panels
+    ]
+
+
+def _earlier(inspection: Inspection) -> list[Drawing]:
+    """Return before, now and the difference with the places that changed, under their numbers in the table of regions."""
+    earlier = inspection.earlier
+    if earlier is None:
+        return []
+    bottom = float(inspection.metadata.get("bottom_height_mm", 0.0))
+    boxes = [region.box_mm for region in earlier.regions]
+    first = len(inspection.regions) - len(boxes) + 1
+    return [
+        draw(panel, width=_STAGE_WIDTH, tallest=420, bottom_mm=bottom, boxes_mm=boxes, first=first)
+        for panel in earlier_panels(earlier, _STAGE_PIXELS)
     ]
 
 

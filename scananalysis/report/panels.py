@@ -255,7 +255,11 @@ def p_value_panels(anomalies: AnomalyMap, threshold: float | None, longest: int)
     return panels
 
 
-HEAD_TITLES = {"declared": "against the declared goods", "insert": "hidden object or void"}
+HEAD_TITLES = {
+    "declared": "against the declared goods",
+    "insert": "hidden object or void",
+    "earlier": "against the earlier scan",
+}
 HEAD_CAPTIONS = {
     "declared": "Bright places do not look like any declared goods.",
     "insert": "Bright places differ from the goods around them.",

@@ -109,6 +109,12 @@ def make(
         raise FormatError(
             "does not say what it was made from", source=source / "inspection.json", remedy="inspect again"
         )
+    if found.inputs.earlier is not None:
+        raise FormatError(
+            "was compared with an earlier scan, which a bundle does not hold",
+            source=source / "inspection.json",
+            remedy="inspect again without --compare, and bundle both scans on their own",
+        )
     part = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.resolve().parent))
     try:
         _fill(part, source, found, {"scan": scan, "declaration": declaration, "calibration": calibration})

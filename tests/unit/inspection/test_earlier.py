@@ -1,0 +1,182 @@
+"""A scan against an earlier one: same goods, other noise, place and speed; then goods gone, an object and a false wall put in."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from scananalysis.calibration import calibrate
+from scananalysis.core import Declaration, EarlierScan, InputError, RawScan
+from scananalysis.detectors import scanner
+from scananalysis.inspection import Earlier, Limits, decide
+from scananalysis.inspection.earlier import compare_with, read_earlier, sentences
+from scananalysis.inspection.earlier.picture import picture
+from scananalysis.inspection.earlier.register import LEAST_CORRELATION, register
+from scananalysis.inspection.place import ground
+from scananalysis.materials import discriminate
+from scananalysis.simulation import Scene, Simulated, container_scene, render
+
+DEVICE = scanner("cargo-6-4mv").binned(4, 4)
+GOODS = ("6203", "0803", "3901", "8708", "2203", "0402")
+
+
+def moved(scene: Scene, by: tuple[float, float, float]) -> Scene:
+    """Return the scene elsewhere; the grain of goods moves with them."""
+
+    def solid(one: object) -> object:
+        if hasattr(one, "centre"):
+            return replace(one, centre=tuple(a + b for a, b in zip(one.centre, by, strict=True)))
+        ends = {n: tuple(v + b for v in getattr(one, n)) for n, b in zip("xyz", by, strict=True)}
+        return replace(one, **ends)
+
+    return replace(scene, pieces=tuple(replace(piece, solid=solid(piece.solid)) for piece in scene.pieces))
+
+
+def scanned(
+    scene: Scene, seed: int, goods: int, by: tuple[float, float, float] = (0, 0, 0), speed: float = 1.0
+) -> Simulated:
+    """Scan a scene at another place and speed, which nobody recorded; the speed wavers as the scanner's does."""
+    geometry = DEVICE.geometry.model_copy(update={"line_pitch_mm": DEVICE.line_pitch_mm * speed})
+    device = DEVICE.model_copy(update={"geometry": geometry})
+    longer = replace(moved(scene, by), length_mm=scene.length_mm + 400)
+    simulated = render(longer, device, seed, goods_seed=goods)
+    return replace(simulated, scan=replace(simulated.scan, position_mm=None, binning=(4, 4)))
+
+
+def placed(seed: int) -> tuple[tuple[float, float, float], float]:
+    rng = np.random.default_rng(seed)
+    by = float(rng.uniform(-300, 300)), float(rng.uniform(-50, 50)), float(rng.uniform(-50, 50))
+    return by, float(rng.uniform(0.8, 1.25))
+
+
+def compared(seed: int, fraud: str | None = None, rate: float = 0.01) -> tuple[EarlierScan, Simulated, Simulated]:
+    """Return the comparison, the new scan, and the new scan as it would be without the fraud."""
+    heading = [GOODS[seed % len(GOODS)]]
+    honest = container_scene(seed, DEVICE, cargo=heading, size="22G1").scene
+    now = honest if fraud is None else container_scene(seed, DEVICE, cargo=heading, size="22G1", fraud=fraud).scene
+    by, speed = placed(seed)
+    new, past = scanned(now, 2 * seed + 5000, seed), scanned(honest, 2 * seed + 5001, seed, by, speed)
+    materials = discriminate(calibrate(new.scan))
+    found = compare_with(
+        materials, new.scan, calibrate(past.scan), "past.h5", ground(new.scan), false_alarm_rate=rate
+    )  # fmt: skip
+    without = new if fraud is None else scanned(honest, 2 * seed + 5000, seed)
+    return found, new, without
+
+
+def true_change(found: EarlierScan, new: Simulated, without: Simulated, number: int) -> float:
+    """Mass that a listed place really holds more, kg."""
+    change = new.truth["areal_density"] - without.truth["areal_density"]
+    cell = found.pixel_mm[0] * found.pixel_mm[1] / 100 / 1000
+    return float(change[found.labels == number].sum()) * cell
+
+
+def test_two_scans_of_the_same_goods_show_no_place_at_the_stated_rate() -> None:
+    """At 1 % two alarms of twenty are a chance of 1.7 %: none is expected."""
+    alarms = []
+    for seed in range(20, 40):
+        found, _, _ = compared(seed)
+        assert found.measured["correlation"] > 0.9
+        assert found.measured["compared_share"] > 0.4
+        alarms.append(len(found.regions))
+    assert sum(n > 0 for n in alarms) <= 1, alarms
+
+
+def test_registration_follows_shift_speed_and_wobble_to_a_fraction_of_a_cell() -> None:
+    scene = container_scene(5, DEVICE, cargo=["6203"], size="22G1").scene
+    by, speed = (180.0, 35.0, 30.0), 1.11
+    new, past = scanned(scene, 1, 5), scanned(scene, 2, 5, by, speed)
+    found = register(picture(calibrate(new.scan)), picture(calibrate(past.scan)))
+    here, there = (each.truth["position_mm"].mean(axis=0) for each in (new, past))
+    true = np.interp(here + by[0], there, np.arange(there.size))
+    inside = (here > 750) & (here < 6700)
+    error = (found.columns - true)[inside] * 20.0
+    assert np.sqrt(np.mean(error**2)) < 5.0, "mm, of cells of 20 mm"
+    middle = found.rows[150:190, 180] - np.arange(150, 190)
+    assert abs(float(middle.mean()) * 13.33 + 35) < 8, "35 mm higher stands in rows of smaller number"
+
+
+@pytest.mark.parametrize("seed", [0, 6])
+def test_goods_that_are_gone_are_found_with_their_mass(seed: int) -> None:
+    found, new, without = compared(seed, "missing")
+    largest = found.regions[0]
+    assert largest.head == "earlier"
+    assert largest.mass_kg < 0
+    assert "less than before" in largest.reason
+    assert abs(largest.mass_kg - true_change(found, new, without, 1)) < 3 * largest.sigma_mass_kg
+    assert largest.areal_density < largest.surroundings_areal_density
+    assert largest.p_value < 1e-6
+
+
+def test_an_object_that_was_put_in_is_found_where_it_is() -> None:
+    found, new, without = compared(0, "organic")
+    largest = found.regions[0]
+    rows, columns = np.nonzero(new.truth["insert"].astype(bool))
+    top, left, bottom, right = largest.box
+    assert top <= rows.mean() <= bottom
+    assert left <= columns.mean() <= right
+    assert abs(largest.mass_kg - true_change(found, new, without, 1)) < 3 * largest.sigma_mass_kg
+
+
+def test_a_false_wall_is_found() -> None:
+    found, _, _ = compared(6, "false-wall")
+    assert found.regions
+    alarm, calm = sentences(found)
+    assert len(alarm) == 1
+    assert "differ" in alarm[0]
+    assert calm == ()
+
+
+def test_what_became_opaque_is_not_compared_but_told() -> None:
+    found, _, _ = compared(0, "shield")
+    dark = [region for region in found.regions if "lets no signal through now" in region.reason]
+    assert dark
+    assert dark[0].mass_kg > 0
+    assert found.measured["starved_now_share"] > 0
+
+
+def test_it_raises_a_clear_verdict_and_lowers_none() -> None:
+    measured = {"inspectable_share": 1.0, "bad_share": 0.0}
+    assert decide(measured, (), Limits())[0] == "clear"
+    verdict, reasons = decide(measured, (), Limits(), changed=("One place differs.",))
+    assert verdict == "inspect"
+    assert "One place differs." in reasons
+    blind = decide({**measured, "inspectable_share": 0.1}, (), Limits(), changed=("One place differs.",))
+    assert blind[0] == "not-inspectable"
+    assert "One place differs." in blind[1]
+
+
+def counts(name: str, **changes: object) -> RawScan:
+    device = scanner(name).binned(8, 8)
+    planes = np.full((len(device.channels), 40, device.elements), 40_000, np.uint16)
+    return RawScan(planes, scanner=name, binning=(8, 8), **changes)
+
+
+def papers(number: str) -> Declaration:
+    return Declaration(items=(), container=number)
+
+
+def test_another_container_is_refused_in_one_sentence() -> None:
+    scan = counts("cargo-6-4mv")
+    with pytest.raises(InputError, match=r"shows container MSKU0383250; expected CSQU3054383") as error:
+        read_earlier(Earlier(scan, papers("MSKU0383250")), scan, papers("CSQU3054383"))
+    assert str(error.value).count(". ") == 0
+    by_metadata = replace(scan, metadata={"container": "MSKU 038325 0"})
+    with pytest.raises(InputError, match="shows container MSKU0383250"):
+        read_earlier(Earlier(by_metadata), scan, papers("CSQU3054383"))
+    assert read_earlier(Earlier(by_metadata), scan, papers("MSKU0383250")) is by_metadata
+
+
+def test_other_energies_and_other_scanners_are_refused() -> None:
+    with pytest.raises(InputError, match=r"was taken at 9 MV and 6 MV; expected 6 MV and 4 MV"):
+        read_earlier(Earlier(counts("cargo-9-6mv")), counts("cargo-6-4mv"), None)
+    with pytest.raises(InputError, match=r"was taken by scanner rail-6-4mv; expected cargo-6-4mv"):
+        read_earlier(Earlier(counts("rail-6-4mv")), counts("cargo-6-4mv"), None)
+
+
+def test_other_goods_in_another_container_cannot_be_registered() -> None:
+    one = container_scene(6, DEVICE, cargo=["8408"], size="42G1").scene
+    two = container_scene(11, DEVICE, cargo=["8708"], size="22G1").scene
+    pictures = [picture(calibrate(scanned(scene, 1, 1).scan)) for scene in (one, two)]
+    with pytest.raises(InputError, match=rf"cannot be registered .* at least {LEAST_CORRELATION:g}"):
+        register(*pictures)
