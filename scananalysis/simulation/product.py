@@ -12,7 +12,7 @@ _LARGEST = 1 << 17
 may round differently."""
 
 
-def product(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+def product(a: NDArray[Any], b: NDArray[Any], out: NDArray[Any] | None = None) -> NDArray[Any]:
     """Return the matrix product, in parts that numerical libraries do not divide among threads.
 
     Examples
@@ -23,9 +23,9 @@ def product(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
     """
     (m, k), n = a.shape, b.shape[1]
     if m * k * n <= _LARGEST:
-        small: NDArray[Any] = a @ b
+        small: NDArray[Any] = np.matmul(a, b, out=out)
         return small
-    out = np.empty((m, n), np.result_type(a, b))
+    out = np.empty((m, n), np.result_type(a, b)) if out is None else out
     columns = max(1, min(n, _LARGEST // max(1, min(m, 8) * k)))
     rows = max(1, min(m, _LARGEST // max(1, columns * k)))
     for y in range(0, m, rows):

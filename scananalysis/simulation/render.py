@@ -276,6 +276,7 @@ class _View:
         self._moments = np.stack([np.ones_like(worth), worth]).astype(np.float32)
         # Signal in a bin, times these: number of quanta, energy, square and cube of the energy that they deposit.
         self._powers = (worth ** np.arange(-1, 3)[:, None]).astype(np.float32)
+        self._work = np.empty(0, np.float32)
         self._scatter = Scatter(scanner) if _scatters(scanner, flaws) else None
 
     def signal(self, at: slice) -> _Signal:
@@ -321,11 +322,16 @@ class _View:
         width, halo = mean.shape[1], self.halo
         lines = width - 2 * halo
         step = max(1, _CHUNK_PIXELS // width)
+        if self._work.size < len(mu) * step * width:
+            self._work = np.empty(len(mu) * step * width, np.float32)
         found = []
         for first in range(block.rows.start, block.rows.stop, step):
             rows = slice(first, min(first + step, block.rows.stop))
             depth = block.areal_density[:, rows.start - block.rows.start : rows.stop - block.rows.start]
-            survive = product(mu, depth.reshape(len(mu.T), -1))
+            depth = depth.reshape(len(mu.T), -1)
+            # The same memory for all chunks: new pages cost as much as what is done in them.
+            survive = self._work[: len(mu) * depth.shape[1]].reshape(len(mu), -1)
+            product(mu, depth, survive)
             np.exp(survive, out=survive)
             spectral = survive.reshape(len(survive), -1, width)
             spectral *= self._weights[:, rows]
