@@ -1,5 +1,6 @@
 """Scans of arrays that are not one straight row with one gain, through calibration and back to areal density."""
 
+import dataclasses
 import functools
 import re
 
@@ -8,6 +9,7 @@ import pytest
 
 import scananalysis as sa
 from scananalysis._resources import find
+from scananalysis.calibration import Calibration, Recipe, Stream, calibrate
 from scananalysis.core import UNUSABLE, Quality, has
 from scananalysis.materials import model_for, pool
 from scananalysis.physics import mass_attenuation
@@ -213,3 +215,22 @@ def test_with_the_join_stated_regions_of_few_elements_are_right_within_their_err
         for each in joined["two-gains-off"] for thick in SLABS for row in range(70, 330, 20) if each.good[row].any()
     ]  # fmt: skip
     assert np.sqrt(np.mean(np.square(found))) == pytest.approx(1.0, abs=0.1)
+
+
+def test_a_stream_knows_the_lag_and_the_shared_pulses_of_two_columns():
+    """Without recorded positions: two columns lag by a line, by the scanner's timing; the same pixels and errors as of the whole scan."""
+    device = sa.scanner("corner").binned(1, 4)
+    scan = render(SCENE, device, 3, imperfections=GOOD_ELEMENTS).scan
+    recipe = Recipe.model_validate({"defects": {"in_scan": "off"}})
+    used = Calibration.from_references(scan)
+    whole, blind = (calibrate(s, used, recipe=recipe) for s in (scan, dataclasses.replace(scan, position_mm=None)))
+    np.testing.assert_array_equal(blind.attenuation, whole.attenuation)
+    stream = Stream(device, used, recipe=recipe)
+    parts = [stream.feed(scan.counts[:, a : a + 60], scan.monitor[:, a : a + 60]) for a in range(0, scan.shape[1], 60)]
+    seen = [part for part in [*parts, stream.close()] if part is not None]
+    np.testing.assert_array_equal(np.concatenate([part.attenuation for part in seen], axis=2), whole.attenuation)
+    for c in (0, 1):
+        stated = np.concatenate([part.systematic[f"pulse-{c}"].effect for part in seen], axis=2)
+        np.testing.assert_array_equal(stated, whole.systematic[f"pulse-{c}"].effect)
+        # Half and half of two lines of one pulse have all of its error, √½ of two lines with errors of their own.
+        assert stated[c].mean() == pytest.approx(used.monitor_sigma[c], rel=1e-3)
