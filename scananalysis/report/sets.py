@@ -61,7 +61,7 @@ def figure(calibration: Calibration) -> Figure:
     _per_element(
         panels[0, 1], calibration, calibration.offset, "reading without beam, counts", sigma=calibration.offset_sigma
     )
-    panels[0, 1].set_title("offset")
+    _around_good(panels[0, 1], calibration.offset, find_defects(calibration, Defects()) == 0)
     _noise(panels[1, 0], calibration)
     _fit(panels[1, 1], calibration)
     until = (
@@ -96,6 +96,19 @@ def _per_element(
             axes.plot(where, values[c][where], "x", color=colour, markersize=6)
     axes.set(xlabel="element, from the top", ylabel=label)
     axes.legend(loc="best", fontsize="small")
+
+
+def _around_good(axes: Axes, values: NDArray[np.float64], good: NDArray[np.bool_]) -> None:
+    """Choose limits such that one hot element does not flatten all others, and say what lies beyond."""
+    axes.set_title("offset")
+    if not good.any():
+        return
+    low, high = float(values[good].min()), float(values[good].max())
+    margin = 0.1 * (high - low) + 1
+    beyond = int(((values < low - margin) | (values > high + margin)).any(axis=0).sum())
+    if beyond:
+        axes.set_ylim(low - margin, high + margin)
+        axes.set_title(f"offset ({beyond} bad element{'s' if beyond > 1 else ''} beyond)")
 
 
 def _noise(axes: Axes, calibration: Calibration) -> None:
