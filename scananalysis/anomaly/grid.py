@@ -52,9 +52,11 @@ def _block_mean(planes: NDArray[Any], factors: Factors) -> NDArray[np.float32]:
     fy, fx = factors
     height, width = planes.shape[-2:]
     pad = [(0, 0)] * (planes.ndim - 2) + [(0, -height % fy), (0, -width % fx)]
-    full = np.pad(planes, pad)
-    blocks = full.reshape(*full.shape[:-2], full.shape[-2] // fy, fy, full.shape[-1] // fx, fx)
-    mean: NDArray[np.float32] = blocks.mean(axis=(-3, -1), dtype=np.float32)
+    full = np.pad(planes, pad) if any(any(each) for each in pad) else planes
+    # Rows first: they lie one after the other in memory, and what is left to add along them is a fraction.
+    rows = full.reshape(*full.shape[:-2], full.shape[-2] // fy, fy, full.shape[-1]).sum(axis=-2, dtype=np.float32)
+    total = rows.reshape(*rows.shape[:-1], rows.shape[-1] // fx, fx).sum(axis=-1)
+    mean: NDArray[np.float32] = total / np.float32(fy * fx)
     return mean
 
 
@@ -76,27 +78,13 @@ def rebin(radiograph: Radiograph, factors: Factors) -> Radiograph:
     """
     if factors == (1, 1):
         return radiograph
-    unusable = has(radiograph.quality, UNUSABLE)
-    good = (~unusable).astype(np.float32)
-    share = _block_mean(good, factors)
-    # Where most pixels are unusable their own values say how dark it is, so they are kept there and flagged.
-    majority = share >= 0.5
-    weight = np.where(
-        np.repeat(np.repeat(majority, factors[0], 1), factors[1], 2)[:, : good.shape[1], : good.shape[2]], good, 1.0
-    )
-    with np.errstate(over="ignore"):
-        transmission = np.exp(-np.nan_to_num(radiograph.attenuation, nan=np.inf, posinf=np.inf, neginf=-5.0))
-    total = np.maximum(_block_mean(weight, factors), np.float32(1e-6))
-    mean = _block_mean(weight * transmission, factors) / total
-    spread = np.where(np.isfinite(radiograph.variance), radiograph.variance, 0) * transmission**2
-    pixels = factors[0] * factors[1]
-    variance = _block_mean(weight * spread, factors) / total**2 / pixels * radiograph.noise_area[:, None, None]
-    floor = np.float32(np.exp(-20.0))
-    mean = np.maximum(mean, floor)
-    quality = _any_flag(radiograph.quality & ~np.uint32(UNUSABLE.value), factors)
-    worst = _any_flag(radiograph.quality & np.uint32(UNUSABLE.value), factors)
-    quality |= np.where(majority, np.uint32(0), worst)
-    quality |= np.where(mean <= floor, np.uint32(Quality.STARVED.value), np.uint32(0))
+    step = _CELL_ROWS * factors[0]
+    parts = []
+    for top in range(0, radiograph.attenuation.shape[1], step):
+        at = np.s_[:, top : top + step]
+        parts.append(_averaged(radiograph.attenuation[at], radiograph.variance[at], radiograph.quality[at], factors))
+    mean, variance, quality = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
+    variance *= radiograph.noise_area[:, None, None]
     angle = radiograph.fan_angle_rad
     rows = np.minimum(np.arange(mean.shape[1]) * factors[0] + factors[0] // 2, angle.size - 1)
     return replace(
@@ -111,12 +99,45 @@ def rebin(radiograph: Radiograph, factors: Factors) -> Radiograph:
     )
 
 
+_CELL_ROWS = 16
+"""Rows of cells that are averaged at a time: what is in between stays in the processor's cache."""
+
+
+def _averaged(
+    attenuation: NDArray[np.float32], noise: NDArray[np.float32], quality: NDArray[np.uint32], factors: Factors
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint32]]:
+    """Return mean transmission, its variance and the flags of cells, (channel, y, x) each; pixels have independent noise."""
+    unusable = has(quality, UNUSABLE)
+    with np.errstate(over="ignore"):
+        transmission = np.exp(-np.nan_to_num(attenuation, nan=np.inf, posinf=np.inf, neginf=-5.0))
+    spread = np.where(np.isfinite(noise), noise, 0) * transmission**2
+    pixels = factors[0] * factors[1]
+    if unusable.any():
+        good = (~unusable).astype(np.float32)
+        # Where most pixels are unusable their own values say how dark it is, so they are kept there and flagged.
+        majority = _block_mean(good, factors) >= 0.5
+        among = np.repeat(np.repeat(majority, factors[0], 1), factors[1], 2)[:, : good.shape[1], : good.shape[2]]
+        weight = np.where(among, good, np.float32(1))
+        transmission, spread = weight * transmission, weight * spread
+    else:
+        weight = np.ones_like(transmission)
+        majority = np.ones((), bool)
+    total = np.maximum(_block_mean(weight, factors), np.float32(1e-6))
+    floor = np.float32(np.exp(-20.0))
+    mean = np.maximum(_block_mean(transmission, factors) / total, floor)
+    variance = _block_mean(spread, factors) / total**2 / pixels
+    flags = _any_flag(quality & ~np.uint32(UNUSABLE.value), factors)
+    flags |= np.where(majority, np.uint32(0), _any_flag(quality & np.uint32(UNUSABLE.value), factors))
+    flags |= np.where(mean <= floor, np.uint32(Quality.STARVED.value), np.uint32(0))
+    return mean, variance, flags
+
+
 def _any_flag(quality: NDArray[np.uint32], factors: Factors) -> NDArray[np.uint32]:
     fy, fx = factors
     channels, height, width = quality.shape
     full = np.pad(quality, [(0, 0), (0, -height % fy), (0, -width % fx)])
-    blocks = full.reshape(channels, full.shape[1] // fy, fy, full.shape[2] // fx, fx)
-    merged: NDArray[np.uint32] = np.bitwise_or.reduce(np.bitwise_or.reduce(blocks, axis=4), axis=2)
+    rows = np.bitwise_or.reduce(full.reshape(channels, full.shape[1] // fy, fy, full.shape[2]), axis=2)
+    merged: NDArray[np.uint32] = np.bitwise_or.reduce(rows.reshape(*rows.shape[:2], rows.shape[2] // fx, fx), axis=3)
     return merged
 
 
@@ -163,4 +184,6 @@ def restore(planes: NDArray[Any], factors: Factors, shape: tuple[int, int]) -> N
     """
     rows = np.minimum(np.arange(shape[0]) // factors[0], planes.shape[-2] - 1)
     columns = np.minimum(np.arange(shape[1]) // factors[1], planes.shape[-1] - 1)
-    return planes[..., rows[:, None], columns[None, :]]
+    # Columns while there are few rows; whole rows are then copied as they are.
+    pixels: NDArray[Any] = planes.take(columns, axis=-1).take(rows, axis=-2)
+    return pixels
