@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scananalysis.calibration.blocks import signal_of
-from scananalysis.calibration.defects import ROUNDING, noise_limit
+from scananalysis.calibration.defects import noise_limit
 from scananalysis.core import Quality
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ _LIT_SHARE, _OFF_SHARE = 0.8, 0.003
 _MOVED = 0.1
 """Relative change of an element's signal against its neighbours' that no references of the same day show."""
 _JUMP_SIGMAS = 5.0
+_OTHER_ERRORS = 0.005
+"""What afterglow, scatter and drift, not taken off here, may leave of the open beam, 1-σ: noise and jumps must stand out from it too."""
 _LEAST_NOISE = 0.7
 """Counts of noise above which an element cannot give the same count line after line."""
 
@@ -181,8 +183,8 @@ def _unsteady(
     ratio = sample.transmission[empty]
     ratio /= np.median(ratio, axis=1, keepdims=True)
     middle = np.median(ratio, axis=0)
-    noise = (plan.dark_variance + plan.quantum + (ROUNDING * plan.inverse_gain) ** 2)[good]
-    up = (ratio - np.maximum(middle, 1)) / np.sqrt(noise)
+    noise = np.sqrt((plan.dark_variance + plan.quantum)[good] + _OTHER_ERRORS**2)
+    up = (ratio - np.maximum(middle, 1)) / noise
     above = up > 0
     number = above.sum(axis=0)
     power = (up * up * above).sum(axis=0) / np.maximum(number, 1)
