@@ -71,7 +71,9 @@ class Block:
         self.place -= at_fold
         self.place /= self.span
         self.heavy = held.mask("heavy")
-        self.any_heavy = not self.deep and self._beyond_hydrogen(along, at_fold)
+        beyond = self._beyond_hydrogen(along, at_fold)
+        # Where the first branch may end too deep it is read first.
+        self.any_heavy = beyond and not self.deep
         if self.any_thin:
             reference = held.read("slope", table.reference, self.column, self.row)[0]
             np.copyto(self.place, reference, where=self.thin)
@@ -79,12 +81,13 @@ class Block:
         self._read()
         self._blur(at_fold)
         if self.deep:
-            self._decide_deep()
+            self._decide_deep(beyond=beyond)
         self._flags(along)
 
     def _beyond_hydrogen(self, along: Plane, work: Plane) -> bool:
         """Find pairs that only the second branch explains: beyond hydrogen by more than their noise."""
-        if not (float(self.place.max()) > 1 + _SLACK and float(self.reach.max()) > 1):
+        # Of broken pixels the place is not a number, and nor is the maximum.
+        if float(self.place.max()) <= 1 + _SLACK or float(self.reach.max()) <= 1:
             return False
         noise = self._variance(along, self.var_high, self.var_low, along)
         np.sqrt(noise, out=noise)
@@ -144,13 +147,13 @@ class Block:
         if self.any_thin:
             self.blur[self.thin] = 0
 
-    def _decide_deep(self) -> None:
-        """Find pairs of the second branch where the first may end too deep; where it does and both explain a pair, the second serves."""
-        blur, clear = np.maximum(self.blur, _SLACK), self.place - self.reach
-        heavy = (self.place > 1 + blur) & (self.reach > 1)
-        heavy |= self._too_deep() & (clear <= blur) & (self.reach > 0)
+    def _decide_deep(self, *, beyond: bool) -> None:
+        """Add pairs for which the first branch ends too deep: where both explain a pair, the second serves then."""
+        heavy = self._too_deep() & (self.place - self.reach <= np.maximum(self.blur, _SLACK)) & (self.reach > 0)
         if self.any_thin:
             heavy &= ~self.thin
+        if beyond:
+            heavy |= self.heavy
         np.copyto(self.heavy, heavy)
         self.any_heavy = bool(heavy.any())
         if self.any_heavy:

@@ -123,6 +123,8 @@ class DualEnergyModel:
         PhysicsRangeError
             Points at a fan angle where the beams are not known.
         """
+        if len(beams) != 2:
+            raise CalibrationError(f"{len(beams)} beams for a dual-energy model", expected="two, high energy first")
         if not np.all((wedge.z >= 1) & (wedge.z <= 92)):
             raise CalibrationError(
                 f"step wedge of atomic numbers {wedge.z.min():g} to {wedge.z.max():g}", expected="elements from 1 to 92"

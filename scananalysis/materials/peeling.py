@@ -109,7 +109,9 @@ def peel(radiograph: Radiograph, model: Model, mask: NDArray[np.bool_], layer: L
 def _measured(radiograph: Radiograph, *areas: NDArray[np.bool_]) -> Means:
     if not all(area.any() for area in areas):
         raise ConfigurationError("empty area", expected="at least one pixel in the area and in its reference")
-    labels = np.sum([(k + 1) * area.astype(np.int32) for k, area in enumerate(areas)], axis=0, dtype=np.int32)
+    labels = np.zeros(areas[0].shape, np.int32)
+    for number, area in enumerate(areas, start=1):
+        labels[area] = number
     found = means(radiograph, labels, between=True)
     if not np.isfinite(found.alpha).all():
         raise ConfigurationError("area without a usable pixel", expected="at least one that is not starved or dead")

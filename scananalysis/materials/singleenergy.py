@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scananalysis.core import CalibrationError, Quality
+from scananalysis.core import CalibrationError, ConfigurationError, Quality
 from scananalysis.materials.inversion import Inverted, Twins
 from scananalysis.physics import Beam, mass_attenuation
 
@@ -121,13 +121,21 @@ class SingleEnergyModel:
         ----------
         alpha, variance : array-like
             Any shape.
+
+        Raises
+        ------
+        ConfigurationError
+            Negative variances.
         """
         grid, stated, _ = self._grid
         value = np.asarray(alpha, np.float64)
+        noise = np.zeros(value.shape) if variance is None else np.asarray(variance, np.float64)
+        if noise.size and float(np.fmin.reduce(noise, axis=None)) < 0:
+            raise ConfigurationError("negative variances of attenuation", expected="variances of at least 0")
         slope0 = stated[1] / grid[1]
         depth = np.where(value < 0, value * slope0, np.interp(value, grid, stated))
         slope = np.interp(value, grid, np.gradient(stated, grid)).astype(np.float32)
-        sigma = slope * np.sqrt(np.zeros(value.shape) if variance is None else np.asarray(variance, np.float64))
+        sigma = slope * np.sqrt(noise)
         quality = np.full(value.shape, Quality.STATED_MATERIAL.value, np.uint32)
         quality[(value > grid[-1]) | (depth > self.largest_areal_density)] |= np.uint32(Quality.EXTRAPOLATED.value)
         quality[~np.isfinite(value)] |= np.uint32(Quality.NOT_FINITE.value)

@@ -303,3 +303,68 @@ def test_curves_fitted_to_three_elements_predict_the_others(portal):
     assert right >= 0.9 * count
     assert covered == count
     assert unflagged >= 0.8 * alone
+
+
+def points(**change):
+    return StepWedge(
+        **({"z": [6, 13, 26], "areal_density": [10, 20, 30], "alpha": [[0.5, 0.9, 1.2], [0.6, 1, 1.3]]} | change)
+    )
+
+
+@pytest.mark.parametrize(
+    ("job", "error", "says"),
+    [
+        (
+            lambda m: DualEnergyModel.fit(m.beams, wedge(m, scale=(1.0, 1.9))),
+            CalibrationError,
+            "χ² per degree of freedom",
+        ),
+        (lambda m: DualEnergyModel.fit(m.beams[::-1], wedge(m)), CalibrationError, "χ² per degree of freedom"),
+        (lambda m: DualEnergyModel.fit(m.beams[:1], wedge(m)), CalibrationError, "1 beams"),
+        (
+            lambda m: DualEnergyModel.fit(m.beams, StepWedge([6, 26], [10, 10], [[0.5, 0.6], [0.6, 0.7]])),
+            CalibrationError,
+            "at least 3 points",
+        ),
+        (lambda m: DualEnergyModel.fit(m.beams, points(z=[6, 6, 6])), CalibrationError, "at least 2 elements"),
+        (lambda _: Beam([2.0, 1.0], [1.0, 1.0], [1.0, 1.0]), ConfigurationError, "energies do not ascend"),
+        (lambda _: Beam([1.0, 2.0], [1.0, np.nan], [1.0, 1.0]), ConfigurationError, "spectrum"),
+        (lambda _: Beam([1.0, 2.0], [1.0, -1.0], [1.0, 1.0]), ConfigurationError, "spectrum"),
+        (lambda _: points(alpha=[[0.5, -0.9, 1.2], [0.6, 1, 1.3]]), CalibrationError, "α has values below 0"),
+        (lambda _: points(alpha=[[0.5, np.nan, 1.2], [0.6, 1, 1.3]]), CalibrationError, "not finite"),
+        (lambda _: points(areal_density=[10, np.nan, 30]), CalibrationError, "areal density"),
+        (lambda m: m.invert([1.0], [1.1], [-1e-4], [1e-4]), ConfigurationError, "negative variances"),
+        (lambda m: m.invert([1.0], [1.1], fan_angle_rad=np.nan), PhysicsRangeError, "fan angles"),
+    ],
+)
+def test_bad_input_is_refused_in_one_sentence(portal, job, error, says):
+    with pytest.raises(error, match=says) as refused:
+        job(portal)
+    said = str(refused.value)
+    assert "\n" not in said
+    assert said.endswith(".")
+    assert said.count(". ") == 0
+    assert "nan to nan" not in said or "fan angles" in said
+
+
+def test_bad_pixels_are_flagged(portal):
+    good = [float(a) for a in portal.forward(50.0, 13.0)]
+    high = [good[0], -0.5, good[0], np.nan, np.inf]
+    low = [good[1], -0.5, 0.2, good[1], good[1]]
+    found = portal.invert(high, low, np.full(5, 1e-4), np.full(5, 1e-4))
+    assert found.quality[0] == 0
+    assert has(found.quality[1:3], Quality.EXTRAPOLATED).all()
+    assert has(found.quality[3:], Quality.NOT_FINITE).all()
+
+
+def test_a_poor_fit_widens_the_errors_of_its_curves(portal):
+    """Half per cent steps with 0.2 % stated: χ² says so, and the coefficients' errors grow by as much."""
+    measured = wedge(portal, noise=0.005, seed=3)
+    stated = StepWedge(measured.z, measured.areal_density, measured.alpha, (0.002 * measured.alpha) ** 2)
+    honest = StepWedge(measured.z, measured.areal_density, measured.alpha, (0.005 * measured.alpha) ** 2)
+    poor, fair = (DualEnergyModel.fit(portal.beams, points) for points in (stated, honest))
+    np.testing.assert_allclose(poor.reduced_chi2, 6.25 * fair.reduced_chi2, rtol=1e-3)
+    assert np.all(poor.reduced_chi2 > 2.5)
+    ratio = np.sqrt(np.diagonal(poor.covariance, axis1=1, axis2=2) / np.diagonal(fair.covariance, axis1=1, axis2=2))
+    assert np.all((ratio > 0.5) & (ratio < 2))
+    assert np.all(poor.relative_sigma > 0)

@@ -102,3 +102,10 @@ def test_colours_follow_the_field():
     assert r > b
     assert pseudo_colour(steel, palette="safe").shape == (*steel.shape, 3)
     assert len(legend("safe")) == len(legend("field"))
+
+
+def test_one_energy_refuses_negative_variances_and_flags_what_is_not_a_number():
+    model = SingleEnergyModel.nominal(scanner("gamma-co60"))
+    with pytest.raises(ConfigurationError, match="negative variances"):
+        model.invert([1.0], [-1e-4])
+    assert has(model.invert([np.nan, 1.0]).quality, Quality.NOT_FINITE).tolist() == [True, False]
