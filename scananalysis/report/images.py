@@ -50,9 +50,8 @@ def colour_map(name: str) -> Lut:
         # White is no difference; the ends are dark enough to be told apart in grey print by the numbers beside them.
         ends, middle = np.array([[33, 76, 156], [176, 24, 43]], np.float64), np.array([247.0, 247.0, 247.0])
         share = np.abs(ramp[:, None] / 127.5 - 1) ** 0.75
-        return np.where(
-            ramp[:, None] < 128, middle + (ends[0] - middle) * share, middle + (ends[1] - middle) * share
-        ).astype(np.uint8)
+        table = middle + (np.where(ramp[:, None] < 128, ends[0], ends[1]) - middle) * share
+        return np.asarray(table, np.uint8)
     if name not in _OPENCV_MAPS:
         raise ConfigurationError(
             f"no colour map {name!r}", expected=f"grey, grey-inverted, blue-white-red, {', '.join(_OPENCV_MAPS)}"
