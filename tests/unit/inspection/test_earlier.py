@@ -1,6 +1,9 @@
 """A scan against an earlier one: same goods, other noise, place and speed; then goods gone, an object and a false wall put in."""
 
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,11 +11,13 @@ import pytest
 from scananalysis.calibration import calibrate
 from scananalysis.core import Declaration, EarlierScan, InputError, RawScan
 from scananalysis.detectors import scanner
-from scananalysis.inspection import Earlier, Limits, decide
+from scananalysis.inspection import Earlier, Limits, decide, document, inspect
 from scananalysis.inspection.earlier import compare_with, read_earlier, sentences
 from scananalysis.inspection.earlier.picture import picture
 from scananalysis.inspection.earlier.register import LEAST_CORRELATION, register
+from scananalysis.inspection.evidence import make
 from scananalysis.inspection.place import ground
+from scananalysis.io import read_maps, write
 from scananalysis.materials import discriminate
 from scananalysis.simulation import Scene, Simulated, container_scene, render
 
@@ -180,3 +185,61 @@ def test_other_goods_in_another_container_cannot_be_registered() -> None:
     pictures = [picture(calibrate(scanned(scene, 1, 1).scan)) for scene in (one, two)]
     with pytest.raises(InputError, match=rf"cannot be registered .* at least {LEAST_CORRELATION:g}"):
         register(*pictures)
+
+
+def test_the_whole_chain_marks_draws_writes_and_records_it(tmp_path: Path) -> None:
+    load = container_scene(0, DEVICE, cargo=["6203"], size="22G1")
+    bad = container_scene(0, DEVICE, cargo=["6203"], size="22G1", fraud="missing")
+    now, past = tmp_path / "now.h5", tmp_path / "march.h5"
+    write(scanned(bad.scene, 1, 0).scan, now)
+    write(scanned(load.scene, 2, 0, (60.0, 10.0, 10.0), 0.95).scan, past)
+    found = inspect(now, load.declaration, compare=Earlier(past, load.declaration))
+    assert found.verdict == "inspect"
+    assert any("march.h5" in reason for reason in found.reasons)
+    assert found.earlier is not None
+    last = found.regions[-1]
+    assert last.head == "earlier"
+    assert (found.materials.regions.labels == len(found.regions)).any() or len(found.earlier.regions) > 1
+    written = document(found)
+    assert written.earlier is not None
+    assert written.earlier.source == "march.h5"
+    assert written.regions[-1].p_value_threshold == 0.01
+    assert written.inputs is not None
+    assert written.inputs.earlier is not None
+    assert written.inputs.earlier.scan[0].path == str(past)
+    folder = found.save(tmp_path / "out")
+    maps = read_maps(folder / "maps.h5")[0]["earlier"]
+    assert set(maps) == {
+        "areal_density",
+        "areal_density_before",
+        "compared",
+        "difference",
+        "region",
+        "sigma_difference",
+    }
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "Against the earlier scan march.h5" in page
+    assert all(f"<h3>{title}</h3>" in page for title in ("Before", "Now", "Difference"))
+    with pytest.raises(InputError, match="compared with an earlier scan, which a bundle does not hold"):
+        make(folder, tmp_path / "bundle", who="an officer", why="a test")
+
+
+def test_papers_of_an_earlier_scan_without_the_scan_are_refused(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "scananalysis",
+            "inspect",
+            "now.h5",
+            "--compare-declaration",
+            "a.json",
+            "-o",
+            str(tmp_path),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert "add --compare SCAN" in done.stderr
