@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import median_filter
 
 from scananalysis.calibration.blocks import signal_of
 from scananalysis.calibration.defects import noise_limit
@@ -39,8 +40,9 @@ _LIT_SHARE, _OFF_SHARE = 0.8, 0.003
 _MOVED = 0.1
 """Relative change of an element's signal against its neighbours' that no references of the same day show."""
 _JUMP_SIGMAS = 5.0
-_OTHER_ERRORS = 0.005
-"""What afterglow, scatter and drift, not taken off here, may leave of the open beam, 1-σ: noise and jumps must stand out from it too."""
+_AROUND = 9
+_OTHER_ERRORS = 0.001
+"""What afterglow and scatter may leave between neighbours in the open beam, 1-σ: noise and jumps must stand out from it too."""
 _LEAST_NOISE = 0.7
 """Counts of noise above which an element cannot give the same count line after line."""
 
@@ -180,18 +182,22 @@ def _unsteady(
     if empty.size < _LEAST_LINES:
         return nothing, nothing
     # Pulse and drift of a line are what most of its elements show.
-    ratio = sample.transmission[empty]
+    act = np.flatnonzero(~dead)
+    ratio = sample.transmission[np.ix_(empty, act)]
     ratio /= np.median(ratio, axis=1, keepdims=True)
     middle = np.median(ratio, axis=0)
-    noise = np.sqrt((plan.dark_variance + plan.quantum)[good] + _OTHER_ERRORS**2)
-    up = (ratio - np.maximum(middle, 1)) / noise
+    # Afterglow and scatter, which are not taken off here, leave what neighbours share.
+    local = 1 + ratio - np.stack([median_filter(line, _AROUND, mode="nearest") for line in ratio])
+    noise = np.sqrt((plan.dark_variance + plan.quantum)[good[act]] + _OTHER_ERRORS**2)
+    up = (local - np.maximum(np.median(local, axis=0), 1)) / noise
     above = up > 0
     number = above.sum(axis=0)
     power = (up * up * above).sum(axis=0) / np.maximum(number, 1)
     jumps = (up > _JUMP_SIGMAS).sum(axis=0)
-    between = sample.open[empty].mean(axis=0) >= _NEARLY_ALL
+    between = sample.open[np.ix_(empty, act)].mean(axis=0) >= _NEARLY_ALL
     low = between & ((ratio < 1 - _MOVED).mean(axis=0) >= _NEARLY_ALL)
     allowed = np.array([noise_limit(limits.noisy_air_ratio, max(int(n), 2)) for n in number])
-    moved = low | (middle > 1 + _MOVED) | (jumps > max(limits.flicker_share * empty.size, 3.5))
-    noisy = np.sqrt(power) > allowed
+    moved, noisy = nothing.copy(), nothing.copy()
+    moved[act] = low | (middle > 1 + _MOVED) | (jumps > max(limits.flicker_share * empty.size, 3.5))
+    noisy[act] = np.sqrt(power) > allowed
     return moved, noisy
