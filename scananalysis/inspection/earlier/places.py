@@ -9,7 +9,7 @@ import numpy as np
 
 from scananalysis.core import SuspectRegion
 from scananalysis.inspection.contrast import Contrast, of_means
-from scananalysis.inspection.earlier.difference import VIEW_SIGMA, Difference, Search, Shared
+from scananalysis.inspection.earlier.difference import VIEW_SIGMA, Difference, Search
 from scananalysis.inspection.measure import bounding_box, in_millimetres
 from scananalysis.inspection.words import kilograms, length, looks_like
 from scananalysis.materials import DualEnergyModel
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scananalysis.inspection.earlier.picture import Picture
+    from scananalysis.inspection.earlier.shared import Shared
     from scananalysis.inspection.place import Ground
     from scananalysis.materials.discriminate import Model
 

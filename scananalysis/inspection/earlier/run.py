@@ -14,10 +14,11 @@ from scananalysis.anomaly.grid import restore
 from scananalysis.core import ConfigurationError, Declaration, EarlierScan, InputError, RawScan
 from scananalysis.detectors import scanner as find_scanner
 from scananalysis.inspection.earlier.density import Densities
-from scananalysis.inspection.earlier.difference import compare_pictures, search, shared_errors
+from scananalysis.inspection.earlier.difference import compare_pictures, search
 from scananalysis.inspection.earlier.picture import Picture, picture
 from scananalysis.inspection.earlier.places import measure_places
 from scananalysis.inspection.earlier.register import Registration, register
+from scananalysis.inspection.earlier.shared import shared_errors
 from scananalysis.materials import model_for
 
 if TYPE_CHECKING:
