@@ -40,8 +40,12 @@ _NARROW, _RIM = 9, 5
 _OWN_LEVEL = 0.5
 """Share of a load's own median that is taken off its insert scores: in busy goods every place looks a little like an insert."""
 
-_WINDOW = 9
-"""Cells along either side over which log-odds of undeclared goods are averaged: 0.23 × 0.36 m at a working cell of 13 × 20 mm."""
+_WINDOWS = ((15, 0.0), (61, 1.0))
+"""Cells along either side over which log-odds of undeclared goods are averaged, and what is added to the mean: 0.4 × 0.6 m for a part
+of a load, 1.6 × 2.4 m for a whole one. Over the larger window clean loads differ less, so that a smaller mean is as remarkable there."""
+
+_NEAR = 9
+"""Cells along either side that decide which of the declared goods a place is held against."""
 
 
 def _threads() -> int:
@@ -142,7 +146,8 @@ def scores_of_logits(
     Returns
     -------
     CellScores
-        `DECLARED`: mean over 9×9 cells of the load of the log-odds of undeclared goods against declared ones, structure or air;
+        `DECLARED`: mean over the cells of the load in a window of the log-odds of undeclared goods against declared ones, structure
+        or air, the highest over small and large windows;
         `INSERT`: the insert head's log-odds over 3×3 cells, less half of what they typically are in this load.
     """
     import cv2
@@ -170,8 +175,9 @@ def scores_of_logits(
         against = np.log(likelihood[others].sum(axis=0) + _TINY) if others else np.full(best.shape, np.log(_TINY))
         for_declared = np.log(likelihood[[*own, *range(families, likelihood.shape[0])]].sum(axis=0) + _TINY)
         evidence = np.clip(against - for_declared, -_STRONGEST, _STRONGEST).astype(np.float32)
-        undeclared = _mean_within(evidence, scored, _WINDOW)
-        smooth = [cv2.boxFilter(likelihood[i], -1, (_WINDOW, _WINDOW), borderType=cv2.BORDER_REFLECT) for i in own]
+        means = [_mean_within(evidence, scored, size) + np.float32(offset) for size, offset in _WINDOWS]
+        undeclared = np.maximum.reduce(means)
+        smooth = [cv2.boxFilter(likelihood[i], -1, (_NEAR, _NEAR), borderType=cv2.BORDER_REFLECT) for i in own]
         reference = np.array(own, np.int16)[np.argmax(smooth, axis=0)] if own else best
     return CellScores(
         # A spot that lets nothing through is unmeasured, but in goods that do it is the more remarkable.
@@ -186,6 +192,6 @@ def _mean_within(plane: NDArray[np.float32], mask: NDArray[np.bool_], size: int)
     """Mean over the cells of a mask in a square window."""
     import cv2
 
-    share = cv2.boxFilter(mask.astype(np.float32), -1, (size, size), borderType=cv2.BORDER_REFLECT)
-    total = cv2.boxFilter(np.where(mask, plane, np.float32(0)), -1, (size, size), borderType=cv2.BORDER_REFLECT)
+    share = cv2.boxFilter(mask.astype(np.float32), -1, (size, size), borderType=cv2.BORDER_CONSTANT)
+    total = cv2.boxFilter(np.where(mask, plane, np.float32(0)), -1, (size, size), borderType=cv2.BORDER_CONSTANT)
     return np.asarray(total / np.maximum(share, np.float32(1e-6)), np.float32)

@@ -12,7 +12,7 @@ from scananalysis.cli.common import Debug, Definitions, Json, Quiet, Workers, st
 from scananalysis.core import ConfigurationError
 
 NAME = "train"
-EXAMPLE = "Example:  scananalysis train --recipe declared-cargo --examples 3000 --steps 6000 --output out/training"
+EXAMPLE = "Example:  scananalysis train --recipe declared-cargo --examples 6000 --steps 10000 --output out/training"
 NEEDS_ARGUMENTS = True
 
 
@@ -25,7 +25,7 @@ def command(
     examples: Annotated[
         int, typer.Option("--examples", min=1, metavar="N", help="Scans to learn from, of the split 'train'.")
     ] = 3000,
-    steps: Annotated[int, typer.Option("--steps", min=1, metavar="N", help="Steps of the training.")] = 6000,
+    steps: Annotated[int, typer.Option("--steps", min=1, metavar="N", help="Steps of the training.")] = 10_000,
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Seed of weights and crops.")] = 0,
     tune: Annotated[
         int, typer.Option("--tune", min=1, metavar="N", help="Clean scans per scanner that standardise scores.")

@@ -51,7 +51,7 @@ class Schedule:
     seed : int
     """
 
-    steps: int = 6000
+    steps: int = 10_000
     peak_rate: float = 4e-3
     weight_decay: float = 1e-4
     insert_weight: float = 3.0
