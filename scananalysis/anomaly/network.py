@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scananalysis.anomaly.components import matters
 from scananalysis.anomaly.features import PLANES, network_planes, usable
 from scananalysis.anomaly.mahalanobis import NUISANCE
 from scananalysis.anomaly.model import DECLARED, INSERT, STRIDE, AnomalyModel, CellScores
@@ -30,9 +31,6 @@ _TILE = 1024
 _TINY = 1e-30
 _STRONGEST = 12.0
 """Log-odds beyond which one cell is not believed: a single one must not outvote a window."""
-
-_LEAST_GOODS = 0.16
-"""Areal density from which a cell can be goods, in units of the scanner's scale: 8 g/cm² at 6 MV, more than two container walls."""
 
 _NARROW, _RIM = 9, 5
 """Cells: what is narrower, like a container's end wall, and the outermost two rows of goods are not searched for inserts."""
@@ -118,7 +116,7 @@ class NetworkModel(AnomalyModel):
         """Score the working grid; see `AnomalyModel.cell_scores`."""
         logits = self.logits(network_planes(cells, scale=calibration.scale))
         measured = usable(cells)
-        there = ~measured | (np.nan_to_num(cells.areal_density) > _LEAST_GOODS * calibration.scale)
+        there = matters(cells, calibration.scale)
         at = np.s_[::STRIDE, ::STRIDE]
         return scores_of_logits(logits, declared, measured[at], there[at], len(self.families))
 
