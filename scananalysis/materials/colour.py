@@ -33,8 +33,8 @@ SAFE: Stops = (
 (Machado, Oliveira and Fernandes, IEEE Trans. Vis. Comput. Graph. 15 (2009) 1291, doi:10.1109/TVCG.2009.113) neighbours stay more than 20
 CIELAB units apart, and none fades to the grey of an unknown atomic number."""
 
-_HUES = 1024
-"""Steps between the first and the last colour: finer than a screen shows."""
+_HUES, _LEVELS = 8192, 65536
+"""Steps of atomic number and of areal density that have a colour of their own: finer than a screen shows."""
 
 PALETTES = {"field": FIELD, "safe": SAFE}
 
@@ -61,17 +61,36 @@ def pseudo_colour(
     depth = np.nan_to_num(materials.areal_density, nan=0.0)
     top = full_scale or max(float(np.quantile(depth, 0.995)), 1.0)
     z, confidence = smoothed_z(materials)
-    numbers = np.log([stop[0] for stop in stops])
-    steps = np.linspace(numbers[0], numbers[-1], _HUES)
-    hues = np.stack([np.interp(steps, numbers, [stop[1][c] for stop in stops]) for c in range(3)], axis=-1)
-    at = (np.log(np.clip(z, stops[0][0], stops[-1][0])) - numbers[0]) * ((_HUES - 1) / (numbers[-1] - numbers[0]))
-    hue = hues.astype(np.float32)[np.rint(at).astype(np.intp)]
-    hue = np.float32(128) + confidence[..., None] * (hue - np.float32(128))
-    dark = np.clip(depth / np.float32(top), 0, 1)[..., None] ** np.float32(0.6)
-    # From white (nothing there) through the hue to a quarter of its brightness.
-    picture = np.where(dark < 0.5, 255 + (hue - 255) * dark * 2, hue * (1 - (dark - 0.5) * 1.5))
-    rgb: NDArray[np.uint8] = np.clip(picture, 0, 255).astype(np.uint8)
+    at_z = _steps(z, stops[0][0], stops[-1][0], _HUES)
+    at_depth = _steps(depth, 0.0, top, _LEVELS)
+    white, share = (table[at_depth] for table in _lightness())
+    coloured = share * confidence
+    grey = white + np.float32(128) * (share - coloured)
+    rgb = np.empty((*depth.shape, 3), np.uint8)
+    for channel, hues in enumerate(_hues(stops)):
+        rgb[..., channel] = np.clip(grey + coloured * hues[at_z], 0, 255)
     return rgb
+
+
+def _steps(values: NDArray[Any], least: float, most: float, count: int) -> NDArray[np.int32]:
+    """Return which of equal steps each value is nearest to, the ends beyond the range."""
+    at: NDArray[Any] = (values - np.float32(least)) * np.float32((count - 1) / (most - least))
+    return np.clip(at + np.float32(0.5), 0, count - 1).astype(np.int32)
+
+
+def _hues(stops: Stops) -> NDArray[np.float32]:
+    """Return the full hue of every step of atomic number, (channel, step), straight in ln Z between the stops."""
+    numbers = np.log([stop[0] for stop in stops])
+    z = np.log(np.linspace(stops[0][0], stops[-1][0], _HUES))
+    return np.stack([np.interp(z, numbers, [stop[1][c] for stop in stops]) for c in range(3)]).astype(np.float32)
+
+
+def _lightness() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return how much white and what share of the hue a step of areal density shows: from white through the hue to a quarter of it."""
+    dark = np.linspace(0, 1, _LEVELS) ** 0.6
+    white = np.where(dark < 0.5, 255 * (1 - 2 * dark), 0)
+    share = np.where(dark < 0.5, 2 * dark, 1 - (dark - 0.5) * 1.5)
+    return white.astype(np.float32), share.astype(np.float32)
 
 
 def smoothed_z(materials: MaterialMap) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -163,8 +163,9 @@ def png(picture: NDArray[np.uint8]) -> bytes:
     """
     import cv2
 
-    # Level 3 is a third of the time of the default at a tenth more bytes.
-    ok, encoded = cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]), [cv2.IMWRITE_PNG_COMPRESSION, 3])
+    # Noise holds no repeats that are worth a search: runs alone take half the time, and fewer bytes.
+    how = [cv2.IMWRITE_PNG_COMPRESSION, 3, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+    ok, encoded = cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]), how)
     if not ok:
         raise RuntimeError(f"OpenCV could not encode a picture of shape {picture.shape}")
     return bytes(encoded.tobytes())
