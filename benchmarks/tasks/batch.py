@@ -1,6 +1,7 @@
 """What the batch command costs beside the inspections themselves.
 
-Run:  OMP_NUM_THREADS=1 python -m benchmarks.tasks.batch [--parts overhead,speedup,memory,planning] [--scans 48] [--rows 100000] [--plan-rows 1000000]
+Run:  OMP_NUM_THREADS=1 python -m benchmarks.tasks.batch [--parts overhead,speedup,memory,planning] [--scans 48] [--rows 100000]
+      [--plan-rows 1000000]
 
 overhead   time per scan in a run with one worker, from the first committed shard to the last, over the time of `inspect` on the same files
            in a warm process with the same number of threads; runs and inspections alternate. CPU seconds are given too: they hold on a
@@ -290,7 +291,9 @@ def main() -> None:
         return
     parts = options.parts.split(",")
     if "overhead" in parts and os.environ.get("OMP_NUM_THREADS") != "1":
-        parser.error("an inspecting process of a run has one thread; set OMP_NUM_THREADS=1 so that this one has no more")
+        parser.error(
+            "an inspecting process of a run has one thread; set OMP_NUM_THREADS=1 so that this one has no more"
+        )
     figures: dict[str, Any] = {"load_before": os.getloadavg()[0]}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
