@@ -36,6 +36,8 @@ STOP_SECONDS = 30.0
 LOST_SECONDS = 60.0
 """How long a scheduler may be silent."""
 
+_LOST = "the connection to the Dask scheduler is lost; start it again and run the same command with --resume."
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:
@@ -168,6 +170,8 @@ class Engine:
         StorageError, ClusterError, ScanAnalysisError
             The run cannot go on; what is committed stays.
         """
+        from distributed.comm import CommClosedError
+
         ahead = max(1, threads) * AHEAD
         orders = self.plan.read(shards)
         seen = time.monotonic()
@@ -188,6 +192,9 @@ class Engine:
                 seen = time.monotonic()
                 self._take(shard, future, watch)
                 say(watch.rate())
+        except CommClosedError as error:
+            # The scheduler went between a shard's end and the moment its result was asked for.
+            raise ClusterError(_LOST) from error
         finally:
             for future, _ in self._running.values():
                 future.release()
@@ -253,9 +260,7 @@ class Engine:
         if self.client.status == "running":
             return seen
         if self.client.status in {"closed", "closing"} or time.monotonic() - seen > LOST_SECONDS:
-            raise ClusterError(
-                "the connection to the Dask scheduler is lost; start it again and run the same command with --resume."
-            )
+            raise ClusterError(_LOST)
         return seen
 
     def _stop(self, watch: Watch) -> None:

@@ -68,9 +68,9 @@ def merge(lattice: Lattice, where: NDArray[np.bool_], tolerance: Tolerance | Non
     name = np.arange(areas.size)
     while edges.size:
         unlike = areas.unlike(edges, held)
-        kept = unlike < held.limit
-        edges, unlike = edges[:, kept], unlike[kept]
-        pairs = _mutual(edges, unlike, areas.size)
+        # A pair that is not alike now may be when both have grown, so no edge is given up.
+        alike = unlike < held.limit
+        pairs = _mutual(edges[:, alike], unlike[alike], areas.size)
         if not pairs.size:
             break
         onto = np.arange(areas.size)
