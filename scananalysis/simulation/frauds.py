@@ -8,6 +8,7 @@ import numpy as np
 
 from scananalysis.cargo import Commodity, commodity
 from scananalysis.core import ConfigurationError
+from scananalysis.simulation.goods import goods_under
 from scananalysis.simulation.hidden import Place
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def apply_swap(
     swapped = list(drawn)
     indices = range(len(drawn)) if fraud == "misdeclared" else [int(rng.integers(len(drawn)))]
     for i in indices:
-        swapped[i] = commodity(str(rng.choice(others)))
+        swapped[i] = goods_under(str(rng.choice(others)))
     return swapped
 
 

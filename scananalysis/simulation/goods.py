@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from scananalysis.cargo import Commodity, families
+from scananalysis.cargo import Commodity, commodity, families
 from scananalysis.core import ScanAnalysisError
 from scananalysis.physics import composition, material
 from scananalysis.simulation.scene import Matter, Piece
@@ -72,6 +72,18 @@ class Goods:
     def of(self, name: str) -> Matter:
         """Return a part of the goods that is made of one material, such as the tyres of a car."""
         return Matter.of(name, "cargo", self.matter.family, self.matter.heading)
+
+
+def goods_under(heading: str) -> Commodity:
+    """Return goods that keep the heading they were asked for, also where their chapter stands in for it.
+
+    Examples
+    --------
+    >>> goods_under("0702").heading
+    '0702'
+    """
+    found = commodity(heading)
+    return replace(found, heading=heading) if found.is_fallback else found
 
 
 def solid_density(commodity: Commodity) -> float:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from scananalysis.cargo import Commodity, check_digit, commodities, commodity
+from scananalysis.cargo import Commodity, check_digit, commodities
 from scananalysis.core import ConfigurationError, Declaration
 from scananalysis.detectors import Scanner
 from scananalysis.simulation.containers import DRY, SIZES, ContainerSize, Space, container
 from scananalysis.simulation.frauds import apply_swap, place_inside, take_away
+from scananalysis.simulation.goods import goods_under
 from scananalysis.simulation.hidden import KINDS, WHOLE_ROOM, hide, hide_in_room
 from scananalysis.simulation.packing import Packed, fill_tank, pack
 from scananalysis.simulation.papers import Load, write_papers
@@ -86,7 +86,7 @@ def container_scene(
     _check(fraud, size, carrier)
     rng, twist, road = (np.random.default_rng([seed, n]) for n in (0, 1, 2))
     headings = list(pool) if pool is not None else [c.heading for c in commodities()]
-    drawn = [_goods(h) for h in (cargo or _draw(headings, rng))]
+    drawn = [goods_under(h) for h in (cargo or _draw(headings, rng))]
     if fraud == "swap" and len(drawn) == 1:
         # One kind of goods in three rooms, so that a part of it can be swapped.
         drawn *= 3
@@ -192,12 +192,6 @@ def _check(fraud: str | None, size: str | None, carrier: str | None) -> None:
     ):
         if given is not None and given not in known:
             raise ConfigurationError(f"no {what} {given!r}", expected=f"one of {', '.join(known)}")
-
-
-def _goods(heading: str) -> Commodity:
-    """Return goods that keep the heading they were asked for, also where their chapter stands in for it."""
-    found = commodity(heading)
-    return replace(found, heading=heading) if found.is_fallback else found
 
 
 def _draw(headings: list[str], rng: np.random.Generator) -> list[str]:

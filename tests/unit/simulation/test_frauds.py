@@ -49,3 +49,10 @@ def test_what_is_taken_away_is_gone(room, heading):
         assert missing > 0
         assert sum(piece.mass_kg for piece in left) == pytest.approx(part.mass_kg - missing, abs=0.1)
         assert left
+
+
+def test_goods_that_the_table_does_not_name_keep_their_heading():
+    drawn = [commodity("1001")]
+    every = apply_swap(drawn, "misdeclared", ["9505", "8413"], np.random.default_rng(1))
+    assert every[0].is_fallback
+    assert every[0].heading in ("9505", "8413")
