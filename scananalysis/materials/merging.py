@@ -39,6 +39,10 @@ class Tolerance:
     limit: float = 16.0
 
 
+_PLAINLY = 2.0
+"""Limits beyond which two neighbours are never one: chance alone takes a pair of cells hardly that far."""
+
+
 def merge(lattice: Lattice, where: NDArray[np.bool_], tolerance: Tolerance | None = None) -> NDArray[np.int32]:
     """Join cells to areas.
 
@@ -68,7 +72,10 @@ def merge(lattice: Lattice, where: NDArray[np.bool_], tolerance: Tolerance | Non
     name = np.arange(areas.size)
     while edges.size:
         unlike = areas.unlike(edges, held)
-        # A pair that is not alike now may be when both have grown, so no edge is given up.
+        # A pair that is not quite alike now may be when both have grown; what is plainly unlike is an edge for good, however much
+        # texture its sides are granted later.
+        kept = unlike < _PLAINLY * held.limit
+        edges, unlike = edges[:, kept], unlike[kept]
         alike = unlike < held.limit
         pairs = _mutual(edges[:, alike], unlike[alike], areas.size)
         if not pairs.size:
