@@ -35,7 +35,10 @@ def command(
     fraud: Annotated[
         str | None,
         typer.Option(
-            "--fraud", metavar="KIND", help="swap, misdeclared, missing, organic, metal, shield, dense or void."
+            "--fraud",
+            metavar="KIND",
+            help="swap, misdeclared or missing goods; or a hidden object: organic, metal, shield, dense, void, handgun, ammunition, cash, "
+            "cigarettes, person, false-wall, car or tungsten-shield.",
         ),
     ] = None,
     count: Annotated[

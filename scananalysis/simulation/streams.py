@@ -88,5 +88,6 @@ def streams(seed: int, members: Sequence[int]) -> list[np.random.Generator]:
     state = np.stack([hashed(pool[k % _POOL]) for k in range(_STATE)], axis=1)
     # Two words of 32 bits make one of 64, the lower first.
     wide = state.astype("<u4").view("<u8").astype(np.uint64)
-    # The stub of PCG64 knows no seed sequence but NumPy's own; its documentation takes any ISeedSequence.
-    return [np.random.Generator(np.random.PCG64(_Seeded(row))) for row in wide]  # type: ignore[arg-type]
+    seeded: Any = map(_Seeded, wide)
+    # Any: the stub of PCG64 knows no seed sequence but NumPy's own; its documentation takes any ISeedSequence.
+    return [np.random.Generator(np.random.PCG64(each)) for each in seeded]

@@ -74,3 +74,13 @@ def test_killed_and_resumed_with_other_workers_gives_the_same_bytes(recipe: Path
 def _left_over(name: str) -> bool:
     """Whether a killed process left a file that was never given its name."""
     return name.endswith((".part", ".tmp")) or name.startswith(".")
+
+
+def test_help_names_every_kind_of_fraud():
+    from scananalysis.simulation.loads import FRAUDS
+
+    done = subprocess.run(
+        [sys.executable, "-m", "scananalysis", "simulate", "--help"],
+        capture_output=True, text=True, check=True, env=os.environ | {"COLUMNS": "400", "TERMINAL_WIDTH": "400"},
+    )  # fmt: skip
+    assert [kind for kind in FRAUDS if kind not in done.stdout] == []
