@@ -161,7 +161,7 @@ def train(
     """
     torch.set_num_threads(schedule.threads)
     # Depthwise convolutions on a CPU take little more than half the time when channels are innermost.
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, unused-ignore] - not annotated before 2.14
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, unused-ignore]  # annotated since 2.14
     folder.mkdir(parents=True, exist_ok=True)
     optimiser = torch.optim.AdamW(network.parameters(), lr=schedule.peak_rate, weight_decay=schedule.weight_decay)
     checkpoint = folder / "checkpoint.safetensors"

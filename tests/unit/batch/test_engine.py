@@ -35,6 +35,6 @@ def test_a_scheduler_that_goes_before_a_result_arrives_is_named(tmp_path: Path) 
         read=lambda shards: ((s, [{"path": "a.h5"}]) for s in shards), key_of=lambda _: "k" * 32
     )
     store, ledger = Store(tmp_path), None
-    engine = Engine(client, store, plan, ledger, Log(store.log), {})  # type: ignore[arg-type] - no line reaches the ledger
+    engine = Engine(client, store, plan, ledger, Log(store.log), {})  # type: ignore[arg-type]  # no line reaches the ledger
     with pytest.raises(ClusterError, match="connection to the Dask scheduler is lost"):
         engine.run(iter([0]), 1, Watch(1), lambda _: None, threading.Event())
