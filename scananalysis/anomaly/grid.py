@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scananalysis.core import UNUSABLE, MaterialMap, Quality, Radiograph, has
+from scananalysis.anomaly.cellmeans import cell_sums
+from scananalysis.core import MaterialMap, Quality, Radiograph
 from scananalysis.detectors import scanner as find_scanner
 from scananalysis.materials import discriminate, model_for
 
@@ -47,19 +48,6 @@ def cell_pixels(plane: NDArray[Any], factors: Factors) -> NDArray[Any]:
     return full.reshape(full.shape[0] // fy, fy, full.shape[1] // fx, fx)
 
 
-def _block_mean(planes: NDArray[Any], factors: Factors) -> NDArray[np.float32]:
-    """Mean over blocks of (…, y, x); the last blocks are filled up with zeros."""
-    fy, fx = factors
-    height, width = planes.shape[-2:]
-    pad = [(0, 0)] * (planes.ndim - 2) + [(0, -height % fy), (0, -width % fx)]
-    full = np.pad(planes, pad) if any(any(each) for each in pad) else planes
-    # Rows first: they lie one after the other in memory, and what is left to add along them is a fraction.
-    rows = full.reshape(*full.shape[:-2], full.shape[-2] // fy, fy, full.shape[-1]).sum(axis=-2, dtype=np.float32)
-    total = rows.reshape(*rows.shape[:-1], rows.shape[-1] // fx, fx).sum(axis=-1)
-    mean: NDArray[np.float32] = total / np.float32(fy * fx)
-    return mean
-
-
 def rebin(radiograph: Radiograph, factors: Factors) -> Radiograph:
     """Average a radiograph over cells, in transmission.
 
@@ -78,19 +66,24 @@ def rebin(radiograph: Radiograph, factors: Factors) -> Radiograph:
     """
     if factors == (1, 1):
         return radiograph
-    step = _CELL_ROWS * factors[0]
-    parts = []
-    for top in range(0, radiograph.attenuation.shape[1], step):
-        at = np.s_[:, top : top + step]
-        parts.append(_averaged(radiograph.attenuation[at], radiograph.variance[at], radiograph.quality[at], factors))
-    mean, variance, quality = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
-    variance *= radiograph.noise_area[:, None, None]
+    transmission, spread, pixels, quality = cell_sums(radiograph, factors)
+    mean = np.divide(transmission, pixels, out=transmission)
+    dark = mean <= _FLOOR
+    if dark.any():
+        mean[dark] = _FLOOR
+        quality[dark] |= np.uint32(Quality.STARVED.value)
+    # Pixels have independent noise, so the variance of a mean is the mean variance over their number; that of α is relative.
+    scale = np.multiply(mean, pixels, out=pixels)
+    spread /= scale
+    spread /= scale
+    spread *= radiograph.noise_area[:, None, None]
+    attenuation = np.log(mean, out=mean)
     angle = radiograph.fan_angle_rad
     rows = np.minimum(np.arange(mean.shape[1]) * factors[0] + factors[0] // 2, angle.size - 1)
     return replace(
         radiograph,
-        attenuation=-np.log(mean).astype(np.float32),
-        variance=(variance / mean**2).astype(np.float32),
+        attenuation=np.negative(attenuation, out=attenuation),
+        variance=spread,
         quality=quality,
         systematic={},
         noise_area=np.ones_like(radiograph.noise_area),
@@ -99,46 +92,8 @@ def rebin(radiograph: Radiograph, factors: Factors) -> Radiograph:
     )
 
 
-_CELL_ROWS = 16
-"""Rows of cells that are averaged at a time: what is in between stays in the processor's cache."""
-
-
-def _averaged(
-    attenuation: NDArray[np.float32], noise: NDArray[np.float32], quality: NDArray[np.uint32], factors: Factors
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint32]]:
-    """Return mean transmission, its variance and the flags of cells, (channel, y, x) each; pixels have independent noise."""
-    unusable = has(quality, UNUSABLE)
-    with np.errstate(over="ignore"):
-        transmission = np.exp(-np.nan_to_num(attenuation, nan=np.inf, posinf=np.inf, neginf=-5.0))
-    spread = np.where(np.isfinite(noise), noise, 0) * transmission**2
-    pixels = factors[0] * factors[1]
-    if unusable.any():
-        good = (~unusable).astype(np.float32)
-        # Where most pixels are unusable their own values say how dark it is, so they are kept there and flagged.
-        majority = _block_mean(good, factors) >= 0.5
-        among = np.repeat(np.repeat(majority, factors[0], 1), factors[1], 2)[:, : good.shape[1], : good.shape[2]]
-        weight = np.where(among, good, np.float32(1))
-        transmission, spread = weight * transmission, weight * spread
-    else:
-        weight = np.ones_like(transmission)
-        majority = np.ones((), bool)
-    total = np.maximum(_block_mean(weight, factors), np.float32(1e-6))
-    floor = np.float32(np.exp(-20.0))
-    mean = np.maximum(_block_mean(transmission, factors) / total, floor)
-    variance = _block_mean(spread, factors) / total**2 / pixels
-    flags = _any_flag(quality & ~np.uint32(UNUSABLE.value), factors)
-    flags |= np.where(majority, np.uint32(0), _any_flag(quality & np.uint32(UNUSABLE.value), factors))
-    flags |= np.where(mean <= floor, np.uint32(Quality.STARVED.value), np.uint32(0))
-    return mean, variance, flags
-
-
-def _any_flag(quality: NDArray[np.uint32], factors: Factors) -> NDArray[np.uint32]:
-    fy, fx = factors
-    channels, height, width = quality.shape
-    full = np.pad(quality, [(0, 0), (0, -height % fy), (0, -width % fx)])
-    rows = np.bitwise_or.reduce(full.reshape(channels, full.shape[1] // fy, fy, full.shape[2]), axis=2)
-    merged: NDArray[np.uint32] = np.bitwise_or.reduce(rows.reshape(*rows.shape[:2], rows.shape[2] // fx, fx), axis=3)
-    return merged
+_FLOOR = np.float32(np.exp(-20.0))
+"""Mean transmission of a cell below which nothing is told from nothing."""
 
 
 def working_map(materials: MaterialMap, pitch_mm: tuple[float, float]) -> tuple[MaterialMap, Factors]:

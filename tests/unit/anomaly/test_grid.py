@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scananalysis.anomaly import grid
+from scananalysis.anomaly import cellmeans
 from scananalysis.anomaly.grid import rebin, restore
 from scananalysis.calibration import calibrate
 from scananalysis.core import Quality
@@ -55,7 +55,7 @@ def test_only_a_majority_of_unusable_pixels_flags_a_cell(radiograph):
 def test_parts_leave_no_seams(radiograph, monkeypatch):
     whole = rebin(radiograph, (3, 2))
     for rows in (1, 7, 1000):
-        monkeypatch.setattr(grid, "_CELL_ROWS", rows)
+        monkeypatch.setattr(cellmeans, "_CELL_ROWS", rows)
         again = rebin(radiograph, (3, 2))
         for name in ("attenuation", "variance", "quality"):
             np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
