@@ -92,6 +92,18 @@ def make(
     calibration: Annotated[
         Path | None, typer.Option("--calibration", metavar="FILE", help="The same for the calibration set.")
     ] = None,
+    compare: Annotated[
+        Path | None,
+        typer.Option("--compare", metavar="FILE", help="The same for the earlier scan that it was compared with."),
+    ] = None,
+    compare_declaration: Annotated[
+        Path | None,
+        typer.Option("--compare-declaration", metavar="FILE", help="The same for the earlier scan's declaration."),
+    ] = None,
+    compare_calibration: Annotated[
+        Path | None,
+        typer.Option("--compare-calibration", metavar="FILE", help="The same for the earlier scan's calibration set."),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -99,7 +111,8 @@ def make(
 ) -> None:
     """Close a result in a BagIt bag with the scan, papers, calibration, model and definitions that it was made from.
 
-    Every input must still be, byte for byte, the one that was inspected. The first entry of the custody log is written.
+    An earlier scan that it was compared with goes in, too. Every input must still be, byte for byte, the one that was inspected.
+    The first entry of the custody log is written.
     """
     output = start(as_json=as_json, quiet=quiet, debug=debug, definitions=definitions)
     from scananalysis.inspection.evidence import make as make_bundle
@@ -114,6 +127,9 @@ def make(
         scan=scan,
         declaration=declaration,
         calibration=calibration,
+        compare=compare,
+        compare_declaration=compare_declaration,
+        compare_calibration=compare_calibration,
     )
     checked = verify(bundle)
     output.json(checked.plain())

@@ -130,6 +130,8 @@ class EarlierScan:
         Registration and shares of the picture; docs/earlier.md says what each is.
     false_alarm_rate : float
         Share of pairs of like scans that may show any place.
+    provenance : Provenance
+        Of the earlier scan: how it was read and calibrated.
     """
 
     source: str
@@ -143,6 +145,7 @@ class EarlierScan:
     regions: tuple[SuspectRegion, ...]
     measured: Mapping[str, float]
     false_alarm_rate: float
+    provenance: Provenance = field(default_factory=Provenance)
 
 
 @dataclass(frozen=True)

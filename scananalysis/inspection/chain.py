@@ -20,12 +20,11 @@ from scananalysis.core import (
     RawScan,
     Regions,
     SuspectRegion,
-    sha256_array,
     sha256_json,
 )
 from scananalysis.inspection import inspectability
 from scananalysis.inspection.crop import thin
-from scananalysis.inspection.earlier import Earlier, against, on_pixels, read_earlier, sentences
+from scananalysis.inspection.earlier import Earlier, against, on_pixels, provenance_inputs, read_earlier, sentences
 from scananalysis.inspection.empty import check_empty
 from scananalysis.inspection.inputs import record
 from scananalysis.inspection.measure import measure_alarm, whole_load
@@ -197,7 +196,7 @@ def inspect(  # noqa: PLR0913 - the public surface names each input of the chain
             "inspection.inspect",
             parameters={"limits": held.plain()},
             inputs=({} if papers is None else {"declaration": sha256_json(papers.model_dump(mode="json"))})
-            | ({} if past is None else {"earlier-scan": sha256_array(past.counts)}),
+            | ({} if asked is None or past is None or earlier is None else provenance_inputs(asked, past, earlier)),
         ),
         earlier=earlier,
     )

@@ -13,9 +13,9 @@ from scananalysis.core import Declaration, count_flags
 from scananalysis.inspection.inputs import Inputs
 
 if TYPE_CHECKING:
-    from scananalysis.core import EarlierScan, Inspection
+    from scananalysis.core import EarlierScan, Inspection, Provenance
 
-SCHEMA_VERSION: Literal["1.2"] = "1.2"
+SCHEMA_VERSION: Literal["1.3"] = "1.3"
 
 
 class _Model(BaseModel):
@@ -73,6 +73,15 @@ class ComparisonDocument(_Model):
     note: str
 
 
+class StepDocument(_Model):
+    """One step of the provenance record."""
+
+    name: str
+    version: str
+    parameters: dict[str, Any]
+    inputs: dict[str, str]
+
+
 class EarlierDocument(_Model):
     """How the scan differs from an earlier one of the same container; its places are among the regions, as head ``earlier``."""
 
@@ -81,6 +90,7 @@ class EarlierDocument(_Model):
     measured: dict[str, float | None] = Field(description="Registration, shares of the picture; see docs/earlier.md")
     size_cells: tuple[int, int] = Field(description="Rows and columns of the maps earlier/* in maps.h5")
     cell_mm: tuple[float, float] = Field(description="Height and width of a cell at the object plane")
+    provenance: list[StepDocument] = Field(description="How the earlier scan was read and calibrated")
 
 
 class AnomalyDocument(_Model):
@@ -91,19 +101,10 @@ class AnomalyDocument(_Model):
     largest_score: dict[str, float | None] = Field(description="Raw score of the strangest place, per head")
 
 
-class StepDocument(_Model):
-    """One step of the provenance record."""
-
-    name: str
-    version: str
-    parameters: dict[str, Any]
-    inputs: dict[str, str]
-
-
 class InspectionDocument(_Model):
     """Result of inspecting one scan. It recommends; an officer decides."""
 
-    schema_version: Literal["1.2"] = SCHEMA_VERSION
+    schema_version: Literal["1.3"] = SCHEMA_VERSION
     software: str
     source: str = Field(description="Name of the file, or of the scanner for a scan from memory")
     scanner: str
@@ -187,8 +188,12 @@ def document(inspection: Inspection) -> InspectionDocument:
         pixel_mm=inspection.materials.pixel_mm,
         files=list(FILES),
         inputs=inspection.metadata.get("inputs"),
-        provenance=[StepDocument(**step.to_dict()) for step in inspection.provenance.steps],
+        provenance=_steps(inspection.provenance),
     )
+
+
+def _steps(provenance: Provenance) -> list[StepDocument]:
+    return [StepDocument(**step.to_dict()) for step in provenance.steps]
 
 
 def _regions(inspection: Inspection) -> list[RegionDocument]:
@@ -235,6 +240,7 @@ def _earlier(earlier: EarlierScan | None) -> EarlierDocument | None:
         measured={name: _number(value) for name, value in earlier.measured.items()},
         size_cells=(height, width),
         cell_mm=earlier.pixel_mm,
+        provenance=_steps(earlier.provenance),
     )
 
 

@@ -58,6 +58,8 @@ class EarlierRecord(_Model):
     scan: list[FileRecord] = Field(description="One file, or one per energy")
     declaration: FileRecord | None = Field(description="null: none was given")
     calibration: FileRecord | None = Field(description="null: the references inside the scan")
+    layout: FileRecord | None = Field(description="A layout that was named as a file; null otherwise")
+    reading: dict[str, str | None] = Field(description="format, layout and scanner that were named or found")
 
 
 class Inputs(_Model):
@@ -96,21 +98,14 @@ def record(
     earlier : (Earlier, RawScan), optional
         What the scan was compared with.
     """
-    from scananalysis.io.layout import layouts
-
-    step = scan.provenance.find("io.read")
-    reading = (
-        {} if step is None else {name: _text(step.parameters.get(name)) for name in ("format", "layout", "scanner")}
-    )
-    digests = _digests(scan)
-    layout = reading.get("layout")
+    reading = _reading(scan)
     anomalies, model = scored
     return Inputs(
-        scan=_scan_files(scan_or_path, layout, digests),
+        scan=_scan_files(scan_or_path, reading.get("layout"), _digests(scan)),
         declaration=_file(declaration),
         calibration=_file(calibration),
-        layout=_file(layout) if layout is not None and layout not in layouts() else None,
-        earlier=None if earlier is None else _earlier(*earlier, layout),
+        layout=_layout(reading),
+        earlier=None if earlier is None else _earlier(*earlier),
         model=None if anomalies is None or model is None else _model(model),
         reading=reading,
         definitions_sha256=definitions_sha256(),
@@ -123,11 +118,29 @@ def _digests(scan: RawScan) -> list[str]:
     return [] if step is None else [v for k, v in step.inputs.items() if k == "scan" or k.startswith("scan-")]
 
 
-def _earlier(asked: Earlier, scan: RawScan, layout: str | None) -> EarlierRecord:
+def _reading(scan: RawScan) -> dict[str, str | None]:
+    """Return how the file of a scan was read; empty for a scan that came from no file."""
+    step = scan.provenance.find("io.read")
+    if step is None:
+        return {}
+    return {name: _text(step.parameters.get(name)) for name in ("format", "layout", "scanner")}
+
+
+def _layout(reading: dict[str, str | None]) -> FileRecord | None:
+    from scananalysis.io.layout import layouts
+
+    layout = reading.get("layout")
+    return _file(layout) if layout is not None and layout not in layouts() else None
+
+
+def _earlier(asked: Earlier, scan: RawScan) -> EarlierRecord:
+    reading = _reading(scan)
     return EarlierRecord(
-        scan=_scan_files(asked.scan, layout, _digests(scan)),
+        scan=_scan_files(asked.scan, reading.get("layout"), _digests(scan)),
         declaration=_file(asked.declaration),
         calibration=_file(asked.calibration),
+        layout=_layout(reading),
+        reading=reading,
     )
 
 

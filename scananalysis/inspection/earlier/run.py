@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from os import PathLike, fspath
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scananalysis.anomaly.emptiness import heights
 from scananalysis.anomaly.grid import restore
-from scananalysis.core import ConfigurationError, Declaration, EarlierScan, InputError, RawScan
-from scananalysis.detectors import scanner as find_scanner
+from scananalysis.core import ConfigurationError, EarlierScan, InputError, RawScan
 from scananalysis.inspection.earlier.density import Densities
 from scananalysis.inspection.earlier.difference import compare_pictures, search
 from scananalysis.inspection.earlier.picture import Picture, picture
@@ -24,8 +20,8 @@ from scananalysis.materials import model_for
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from scananalysis.calibration import Calibration
     from scananalysis.core import MaterialMap, Radiograph
+    from scananalysis.inspection.earlier.given import Earlier
     from scananalysis.inspection.place import Ground
 
 _UNDERSIDE_MM = 1150.0
@@ -36,107 +32,6 @@ _WALL_ALPHA = 0.05
 """Attenuation from which a column shows two walls: about 1.5 g/cm² at megavolt energies."""
 
 _BRIDGED_MM, _SHORTEST_MM, _AROUND_MM = 120.0, 3000.0, 60.0
-
-
-@dataclass(frozen=True)
-class Earlier:
-    """An earlier scan of the same container.
-
-    Parameters
-    ----------
-    scan : RawScan or path-like
-    declaration : Declaration or path-like, optional
-        Its papers; their container number is held against that of the new ones.
-    calibration : Calibration or path-like, optional
-        By default the references inside the scan.
-    """
-
-    scan: RawScan | str | PathLike[str]
-    declaration: Declaration | str | PathLike[str] | None = None
-    calibration: Calibration | str | PathLike[str] | None = None
-
-    @classmethod
-    def of(cls, given: Earlier | RawScan | str | PathLike[str]) -> Earlier:
-        """Return an earlier scan from itself, a scan or a file.
-
-        Examples
-        --------
-        >>> Earlier.of("march.h5").source
-        'march.h5'
-        """
-        return given if isinstance(given, Earlier) else cls(given)
-
-    @property
-    def source(self) -> str:
-        """Name of the file, or of the scanner."""
-        return self.scan.scanner if isinstance(self.scan, RawScan) else Path(fspath(self.scan)).name
-
-
-def read_earlier(earlier: Earlier, scan: RawScan, papers: Declaration | None, **reading: Any) -> RawScan:
-    """Read an earlier scan and check that it can be compared with a new one.
-
-    Parameters
-    ----------
-    earlier : Earlier
-    scan : RawScan
-        The new scan.
-    papers : Declaration or None
-        Of the new scan.
-    **reading
-        ``format``, ``layout`` and ``scanner`` as for `scananalysis.read`.
-
-    Raises
-    ------
-    InputError
-        Another container, another scanner or other energies.
-    """
-    from scananalysis.cargo import read_declaration
-    from scananalysis.io import read
-
-    given = earlier.declaration
-    before = given if given is None or isinstance(given, Declaration) else read_declaration(given)
-    numbers = [_number(declaration, None) for declaration in (papers, before)]
-    _same_container(numbers[0] or _number(None, scan), numbers[1], earlier.source)
-    found = earlier.scan if isinstance(earlier.scan, RawScan) else read(earlier.scan, **reading)
-    _same_container(numbers[0] or _number(None, scan), numbers[1] or _number(None, found), earlier.source)
-    energies = [_energies(each) for each in (found, scan)]
-    if energies[0] != energies[1]:
-        raise InputError(
-            f"was taken at {energies[0]}",
-            source=earlier.source,
-            expected=f"{energies[1]} as the new scan",
-            remedy="compare scans of one scanner",
-        )
-    if found.scanner != scan.scanner:
-        raise InputError(
-            f"was taken by scanner {found.scanner}",
-            source=earlier.source,
-            expected=f"{scan.scanner} as the new scan",
-            remedy="compare scans of one scanner",
-        )
-    return found
-
-
-def _number(declaration: Declaration | None, scan: RawScan | None) -> str | None:
-    """Return the container number that papers, or the metadata of a scan, state."""
-    stated = declaration.container if declaration is not None else None
-    if scan is not None:
-        stated = scan.metadata.get("container")
-    return None if not stated else "".join(str(stated).split()).upper()
-
-
-def _same_container(now: str | None, before: str | None, source: str) -> None:
-    if now is not None and before is not None and now != before:
-        raise InputError(
-            f"shows container {before}",
-            source=source,
-            expected=f"{now} as the new scan",
-            remedy="name an earlier scan of the same container",
-        )
-
-
-def _energies(scan: RawScan) -> str:
-    return " and ".join(channel.label for channel in find_scanner(scan.scanner).channels)
 
 
 def against(
@@ -267,6 +162,7 @@ def compare_with(
             "places": float(len(places.signs)),
         },
         false_alarm_rate=false_alarm_rate,
+        provenance=before.provenance,
     )
 
 

@@ -15,21 +15,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scananalysis.core import FormatError, InputError
-from scananalysis.inspection.evidence.bundle import DATA, read_document
+from scananalysis.inspection.evidence.bundle import read_document
 from scananalysis.inspection.evidence.check import verify
-from scananalysis.inspection.evidence.configuration import Configuration, inside, read_configuration
+from scananalysis.inspection.evidence.configuration import (
+    DATA,
+    Configuration,
+    PlacedEarlier,
+    inside,
+    read_configuration,
+)
 from scananalysis.inspection.inputs import definitions_sha256, software
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
     from scananalysis.inspection.document import InspectionDocument
 
 _JUDGED = (
-    "scanner", "verdict", "reasons", "regions", "measured", "limits", "anomalies", "declaration", "comparisons", "findings",
-    "advice", "quality", "size_px", "pixel_mm",
+    "scanner", "verdict", "reasons", "regions", "measured", "limits", "anomalies", "declaration", "comparisons", "earlier",
+    "findings", "advice", "quality", "size_px", "pixel_mm",
 )  # fmt: skip
 """Fields of ``inspection.json`` that a replay must reproduce; the others say where files lay and what ran."""
 
@@ -123,6 +129,7 @@ def _run(root: Path, configuration: Configuration, output: Path) -> None:
         "layout": placed(inputs.layout) or reading.get("layout"),
         "scanner": reading.get("scanner"),
         "format": reading.get("format"),
+        "earlier": None if inputs.earlier is None else _earlier(inputs.earlier, placed),
         "limits": configuration.limits,
         "output": str(output),
     }
@@ -138,6 +145,18 @@ def _run(root: Path, configuration: Configuration, output: Path) -> None:
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise InputError(f"the inspection could not be run again: {last}", source=root)
+
+
+def _earlier(earlier: PlacedEarlier, placed: Callable[[str | None], str | None]) -> dict[str, Any]:
+    """Return the arguments of `Earlier`."""
+    layout = placed(earlier.layout) or earlier.reading.get("layout")
+    return {
+        "scan": placed(earlier.scan[0]),
+        "declaration": placed(earlier.declaration),
+        "calibration": placed(earlier.calibration),
+        "name": earlier.name,
+        "reading": {**earlier.reading, "layout": layout},
+    }
 
 
 def _compare_maps(stored: Path, fresh: Path) -> tuple[list[str], int, int]:

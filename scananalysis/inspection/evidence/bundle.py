@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from scananalysis._version import __version__
-from scananalysis.core import ConfigurationError, FormatError, sha256_json
-from scananalysis.inspection.document import FILES, InspectionDocument
+from scananalysis.core import ConfigurationError, FormatError
+from scananalysis.inspection.document import FILES, InspectionDocument, StepDocument
 from scananalysis.inspection.evidence import custody, keys
 from scananalysis.inspection.evidence.bag import write_bag
 from scananalysis.inspection.evidence.check import SIGNER
+from scananalysis.inspection.evidence.configuration import DATA, Configuration
 from scananalysis.inspection.evidence.configuration import NAME as CONFIGURATION
-from scananalysis.inspection.evidence.configuration import Configuration, Placed
-from scananalysis.inspection.evidence.files import bounded, copy, digest, safe_name
-from scananalysis.inspection.inputs import FileRecord, Inputs, definition_files, definitions_sha256
+from scananalysis.inspection.evidence.files import bounded, copy, digest
+from scananalysis.inspection.evidence.gather import Paths, gather
 from scananalysis.inspection.verdict import Limits
 from scananalysis.io.limits import MAX_BYTES
 
@@ -32,12 +32,7 @@ if TYPE_CHECKING:
 MAX_DOCUMENT = 64 << 20
 """Largest ``inspection.json``, bytes."""
 
-MAX_DEFINITION = 16 << 20
-"""Largest definition file, bytes."""
-
-DATA, PROVENANCE = "data", "provenance.json"
-
-Paths = Mapping[str, str | PathLike[str] | None]
+PROVENANCE = "provenance.json"
 
 
 def read_document(path: Path) -> InspectionDocument:
@@ -59,7 +54,7 @@ def read_document(path: Path) -> InspectionDocument:
         ) from None
 
 
-def make(
+def make(  # noqa: PLR0913 - each file that may have moved has a name
     result: str | PathLike[str],
     output: str | PathLike[str],
     *,
@@ -69,6 +64,9 @@ def make(
     scan: str | PathLike[str] | None = None,
     declaration: str | PathLike[str] | None = None,
     calibration: str | PathLike[str] | None = None,
+    compare: str | PathLike[str] | None = None,
+    compare_declaration: str | PathLike[str] | None = None,
+    compare_calibration: str | PathLike[str] | None = None,
 ) -> Path:
     """Make an evidence bundle of a saved inspection.
 
@@ -84,6 +82,8 @@ def make(
         Signs the bundle; see `keys.load_private`.
     scan, declaration, calibration : path-like, optional
         Where these files are now, if they were moved since or came from memory.
+    compare, compare_declaration, compare_calibration : path-like, optional
+        The same for an earlier scan that the result was compared with.
 
     Returns
     -------
@@ -109,15 +109,17 @@ def make(
         raise FormatError(
             "does not say what it was made from", source=source / "inspection.json", remedy="inspect again"
         )
-    if found.inputs.earlier is not None:
-        raise FormatError(
-            "was compared with an earlier scan, which a bundle does not hold",
-            source=source / "inspection.json",
-            remedy="inspect again without --compare, and bundle both scans on their own",
-        )
     part = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.resolve().parent))
     try:
-        _fill(part, source, found, {"scan": scan, "declaration": declaration, "calibration": calibration})
+        given: Paths = {
+            "scan": scan,
+            "declaration": declaration,
+            "calibration": calibration,
+            "compare": compare,
+            "compare-declaration": compare_declaration,
+            "compare-calibration": compare_calibration,
+        }
+        _fill(part, source, found, given)
         bag_sha256 = _close(part, found, key)
         what = f"made the bundle from {found.source}; verdict {found.verdict}"
         log = custody.begin(bag_sha256, who=who, what=what, why=why, key=key)
@@ -148,14 +150,7 @@ def _fill(part: Path, source: Path, found: InspectionDocument, given: Paths) -> 
     inputs = found.inputs
     assert inputs is not None  # noqa: S101 - `make` has refused that
     data = part / DATA
-    placed = Placed(
-        scan=_scan(data, inputs, given["scan"]),
-        declaration=_declaration(data, found, inputs, given["declaration"]),
-        calibration=_calibration(data, found, inputs, given["calibration"]),
-        layout=_layout(data, inputs),
-        model=_model(data, inputs),
-        definitions=_definitions(data, inputs),
-    )
+    placed = gather(part, found, inputs, given)
     for name in FILES:
         copy(_regular(source / name), data / "result" / name, MAX_BYTES)
     _check_belongs(data / "result", found)
@@ -168,7 +163,14 @@ def _fill(part: Path, source: Path, found: InspectionDocument, given: Paths) -> 
         software=inputs.software,
     )
     _write_json(part / CONFIGURATION, configuration.model_dump(mode="json"))
-    _write_json(data / PROVENANCE, {"steps": [step.model_dump(mode="json") for step in found.provenance]})
+    provenance = {"steps": _plain(found.provenance)}
+    if found.earlier is not None:
+        provenance["earlier"] = _plain(found.earlier.provenance)
+    _write_json(data / PROVENANCE, provenance)
+
+
+def _plain(steps: Sequence[StepDocument]) -> list[dict[str, Any]]:
+    return [step.model_dump(mode="json") for step in steps]
 
 
 def _write_json(path: Path, value: Any) -> None:
@@ -183,146 +185,6 @@ def _regular(path: Path) -> Path:
     return path
 
 
-def _plain_name(path: Path, taken: set[str]) -> str:
-    """Return a name that every BagIt tool understands: no %, which manifests use for escapes."""
-    name = path.name.replace("%", "_").replace("\\", "_")
-    if not safe_name(name) or not name.isprintable() or name in taken:
-        raise FormatError("has a name that a bundle cannot hold", source=path, remedy="rename a copy of it")
-    taken.add(name)
-    return name
-
-
-def _place(data: Path, folder: str, path: Path, expected: str | None, taken: set[str]) -> str:
-    """Copy an input and return its name inside the bag; its bytes must be those of the record."""
-    name = f"{folder}/{_plain_name(path, taken)}"
-    sha256, _ = copy(path, data / name, MAX_BYTES)
-    if expected is not None and sha256 != expected:
-        raise FormatError(
-            f"sha256 is {sha256}",
-            source=path,
-            expected=f"{expected}, which the result was made from",
-            remedy="restore the file, or inspect it again",
-        )
-    return f"{DATA}/{name}"
-
-
-def _where(record: FileRecord, given: str | PathLike[str] | None, what: str) -> Path:
-    path = given if given is not None else record.path
-    if path is None:
-        raise ConfigurationError(
-            f"the result does not say where its {what} was", expected="its file", remedy=f"name it with --{what}"
-        )
-    found = Path(path)
-    if not found.is_file():
-        raise FormatError(
-            "is not there", source=found, expected=f"the {what} of the result", remedy=f"name it with --{what}"
-        )
-    return found
-
-
-def _scan(data: Path, inputs: Inputs, given: str | PathLike[str] | None) -> list[str]:
-    records: Sequence[FileRecord] = inputs.scan
-    if not records:
-        raise FormatError(
-            "the scan came from memory", expected="a result that was made from a file", remedy="inspect a file"
-        )
-    taken: set[str] = set()
-    first = _where(records[0], given, "scan")
-    paths = [first]
-    layout = inputs.reading.get("layout")
-    if len(records) > 1:
-        from scananalysis.io.layout import named_layout
-        from scananalysis.io.readers._arrays import sibling_files
-
-        paths = list(sibling_files(first, named_layout(layout or "")))
-    return [_place(data, "scan", p, r.sha256, taken) for p, r in zip(paths, records, strict=True)]
-
-
-def _declaration(
-    data: Path, found: InspectionDocument, inputs: Inputs, given: str | PathLike[str] | None
-) -> str | None:
-    if inputs.declaration is None:
-        _refuse_surplus(given, "declaration")
-        return None
-    path = _where(inputs.declaration, given, "declaration")
-    if inputs.declaration.sha256 is None:
-        from scananalysis.cargo import read_declaration
-
-        # Of a declaration from memory the result knows the content, not the bytes.
-        read = sha256_json(read_declaration(path).model_dump(mode="json"))
-        step = next((s for s in found.provenance if s.name == "inspection.inspect"), None)
-        if step is None or step.inputs.get("declaration") != read:
-            raise FormatError("is not the one that the result was made with", source=path, expected="the same fields")
-    return _place(data, "declaration", path, inputs.declaration.sha256, set())
-
-
-def _calibration(
-    data: Path, found: InspectionDocument, inputs: Inputs, given: str | PathLike[str] | None
-) -> str | None:
-    if inputs.calibration is None:
-        _refuse_surplus(given, "calibration")
-        return None
-    path = _where(inputs.calibration, given, "calibration")
-    if inputs.calibration.sha256 is None:
-        from scananalysis.calibration import Calibration
-
-        used = Calibration.load(path).inputs
-        recorded = {k: v for s in found.provenance if s.name.startswith("calibration.") for k, v in s.inputs.items()}
-        if any(recorded.get(name) != used.get(name) for name in ("dark", "air")):
-            raise FormatError(
-                "is not the set that the result was made with", source=path, expected="the same references"
-            )
-    return _place(data, "calibration", path, inputs.calibration.sha256, set())
-
-
-def _refuse_surplus(given: str | PathLike[str] | None, what: str) -> None:
-    if given is not None:
-        raise ConfigurationError(f"the result was made without a {what}", remedy=f"leave --{what} out")
-
-
-def _layout(data: Path, inputs: Inputs) -> str | None:
-    if inputs.layout is None:
-        return None
-    return _place(data, "layout", _where(inputs.layout, None, "layout"), inputs.layout.sha256, set())
-
-
-def _model(data: Path, inputs: Inputs) -> str | None:
-    """Copy the model's folder: metadata, weights and card."""
-    if inputs.model is None:
-        return None
-    from scananalysis.anomaly.metadata import read_metadata
-    from scananalysis.anomaly.store import MODELS, shipped
-
-    record = inputs.model
-    folder = Path(record.folder)
-    if not folder.is_dir() and record.name in shipped():
-        # The result may come from another machine, where the package lies elsewhere.
-        folder = MODELS / record.name
-    if not folder.is_dir():
-        raise FormatError("is not there", source=folder, expected=f"the model {record.name} {record.version}")
-    metadata = read_metadata(folder)
-    taken: set[str] = set()
-    _place(data, "model", folder / "metadata.json", record.metadata_sha256, taken)
-    _place(data, "model", folder / metadata.file, record.weights_sha256, taken)
-    if (folder / "MODEL_CARD.md").is_file():
-        _place(data, "model", folder / "MODEL_CARD.md", None, taken)
-    return f"{DATA}/model"
-
-
-def _definitions(data: Path, inputs: Inputs) -> str:
-    """Copy the definitions of scanners, recipes and commodities, so that a replay needs no site's own folder."""
-    found = definitions_sha256()
-    if found != inputs.definitions_sha256:
-        raise ConfigurationError(
-            "the definitions of scanners, recipes or commodities have changed since the inspection",
-            expected=f"sha256 {inputs.definitions_sha256[:16]}…",
-            remedy="name the same --definitions and version of the package, or inspect again",
-        )
-    for name, path in definition_files():
-        copy(path, data / "definitions" / name, MAX_DEFINITION)
-    return f"{DATA}/definitions"
-
-
 def _check_belongs(result: Path, found: InspectionDocument) -> None:
     """Refuse maps of another inspection: both files carry the same provenance."""
     from scananalysis.io import read_maps
@@ -332,7 +194,7 @@ def _check_belongs(result: Path, found: InspectionDocument) -> None:
         steps = json.loads(str(read_maps(path)[1].get("provenance", "")))["steps"]
     except (ValueError, KeyError, TypeError):
         steps = None
-    if steps != [step.model_dump(mode="json") for step in found.provenance]:
+    if steps != _plain(found.provenance):
         raise FormatError(
             "maps.h5 and inspection.json belong to different inspections", source=path, remedy="inspect again"
         )

@@ -10,12 +10,32 @@ from scananalysis.core import FormatError
 from scananalysis.inspection.evidence.files import bounded, safe_name
 from scananalysis.inspection.inputs import ModelRecord
 
-NAME = "data/configuration.json"
+DATA = "data"
+"""Folder of a bag's content."""
+
+NAME = f"{DATA}/configuration.json"
 MAX_BYTES = 4 << 20
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class PlacedEarlier(_Model):
+    """Names of what belongs to an earlier scan, inside the bundle."""
+
+    name: str = Field(description="What the result calls the earlier scan")
+    scan: list[str] = Field(min_length=1, description="One file, or one per energy")
+    declaration: str | None
+    calibration: str | None = Field(
+        description="null: the references inside the scan, or the calibration of the new scan"
+    )
+    layout: str | None
+    reading: dict[str, str | None] = Field(description="format, layout and scanner")
+
+    def names(self) -> list[str]:
+        """Return all names."""
+        return [*self.scan, *(n for n in (self.declaration, self.calibration, self.layout) if n is not None)]
 
 
 class Placed(_Model):
@@ -27,11 +47,13 @@ class Placed(_Model):
     layout: str | None
     model: str | None = Field(description="Folder; null: nothing was scored")
     definitions: str = Field(description="Folder")
+    earlier: PlacedEarlier | None = Field(default=None, description="null: compared with no earlier scan")
 
     def names(self) -> list[str]:
         """Return all names."""
         others = (self.declaration, self.calibration, self.layout, self.model, self.definitions)
-        return [*self.scan, *(name for name in others if name is not None)]
+        earlier = [] if self.earlier is None else self.earlier.names()
+        return [*self.scan, *(name for name in others if name is not None), *earlier]
 
 
 class Configuration(_Model):

@@ -15,7 +15,7 @@ from scananalysis.core import ScanAnalysisError
 
 def run(request: dict[str, Any]) -> None:
     """Inspect as the request says and write ``inspection.json`` and ``maps.h5`` into its folder ``output``."""
-    from scananalysis.inspection import Limits, document, inspect
+    from scananalysis.inspection import Earlier, Limits, document, inspect
     from scananalysis.inspection.save import attributes, maps
     from scananalysis.io import write_maps
 
@@ -27,6 +27,7 @@ def run(request: dict[str, Any]) -> None:
         format=request["format"],
         calibration=request["calibration"],
         model=request["model"],
+        compare=None if request["earlier"] is None else Earlier(**request["earlier"]),
         limits=Limits(**request["limits"]),
     )
     folder = Path(request["output"])

@@ -16,8 +16,9 @@ from scananalysis._version import __version__
 from scananalysis.core import FormatError
 from scananalysis.inspection.document import RECOMMENDATION
 from scananalysis.inspection.evidence.bag import MANIFEST, read_manifest
-from scananalysis.inspection.evidence.bundle import DATA, read_document
+from scananalysis.inspection.evidence.bundle import read_document
 from scananalysis.inspection.evidence.check import verify
+from scananalysis.inspection.evidence.configuration import DATA
 from scananalysis.inspection.evidence.custody import now
 from scananalysis.inspection.evidence.files import bounded
 
