@@ -132,12 +132,8 @@ def plain(scan: RawScan, device: Scanner, used: Calibration, recipe: Recipe, *, 
             effects.append(0.1 * scattered)
             signal = signal - scattered
         positive = np.maximum(signal, 1e-9)
-        variance = (
-            np.polyval(np.array(plan.growth, np.float32), -np.log(np.maximum(positive, 1e-7)))
-            * positive
-            * plan.quantum
-            / pulse
-        )
+        depth = -np.log(np.maximum(positive, 1e-7))
+        variance = (1 + plan.growth.rise * depth / (1 + plan.growth.bend * depth)) * positive * plan.quantum / pulse
         variance = variance + plan.dark_variance / pulse**2
         if full:
             variance = variance + scattered * plan.quantum / pulse

@@ -18,7 +18,7 @@ from scananalysis.calibration.crosstalk import remove_crosstalk, second_differen
 from scananalysis.calibration.defects import Repair, fill, interpolate
 from scananalysis.calibration.linearity import linearise
 from scananalysis.calibration.logarithm import attenuate, mark_negative, mark_starved
-from scananalysis.calibration.noise import noise_of, relative_noise_of
+from scananalysis.calibration.noise import Growth, noise_of, relative_noise_of
 from scananalysis.calibration.planes import Lines, Planes, along_elements, transpose
 from scananalysis.calibration.registration import noise_area, shift_lines, shift_plane
 from scananalysis.calibration.scatter import subtract_scatter
@@ -55,8 +55,8 @@ class ChannelPlan:
         Variance of transmission without beam.
     quantum : ndarray of float32, (element,)
         Variance over mean of transmission in the open beam.
-    growth : tuple of float
-        Of `noise.growth_polynomial`, highest power of the attenuation first.
+    growth : Growth
+        Of what a quantum is worth behind matter.
     repair : Repair
     lost_signal : ndarray of bool, (element,)
         Elements without signal that are not interpolated: their attenuation is not a number.
@@ -94,7 +94,7 @@ class ChannelPlan:
     inverse_gain: Float32
     dark_variance: Float32
     quantum: Float32
-    growth: tuple[float, ...]
+    growth: Growth
     repair: Repair
     lost_signal: NDArray[np.bool_]
     zero_noise: Float32
@@ -190,7 +190,8 @@ def transmission_of(plan: ChannelPlan, counts: Counts, inverse_pulse: Float32) -
 def signal_of(plan: ChannelPlan, counts: Counts) -> Float32:
     """Return the straightened signal over that of the open beam, (line, element)."""
     if counts.dtype.itemsize <= 2 and along_elements(counts):
-        signal = np.subtract(counts, plan.offset, dtype=np.float32)
+        signal = counts.astype(np.float32)
+        signal -= plan.offset
     elif counts.dtype.itemsize <= 2:
         import cv2
 
@@ -209,12 +210,13 @@ def signal_of(plan: ChannelPlan, counts: Counts) -> Float32:
 class _Seen:
     """A block in transmission, (line, element), and what is known of it.
 
-    ``variance`` is None where `relative_noise_of` will tell it, ``least`` the least transmission of every element, ``zero`` the noise
-    without beam, ``changes`` are those of T per σ of a parameter.
+    ``variance`` is None where `relative_noise_of` will tell it, no transmission of an element lies below ``least`` or, where that is
+    known, above ``most``; ``zero`` is the noise without beam, ``changes`` are those of T per σ of a parameter.
     """
 
     transmission: Float32
     least: Float32
+    most: Float32 | None
     variance: Float32 | None
     zero: Float32
     changes: dict[str, Float32]
@@ -243,8 +245,11 @@ def _see(
         taken = subtract_scatter(plan.scatter, transmission)
         if "scatter" in uncertain:
             changes["scatter"] = taken * np.float32(-uncertain["scatter"])
-    least: Float32 = transmission.min(axis=0)
     variance, zero = None, plan.zero_noise
+    if plan.alone:
+        least, most = _bounds(plan, lines)
+    else:
+        least, most = transmission.min(axis=0), None
     if plan.mixes:
         variance = noise_of(plan, transmission, lines.inverse_pulse, least)
         if taken is not None:
@@ -257,7 +262,17 @@ def _see(
         least[plan.repair.bad] = transmission[:, plan.repair.bad].min(axis=0)
         for change in changes.values():
             fill(plan.repair, change)
-    return _Seen(transmission, least, variance, zero, changes, quality, lines.inverse_pulse, lines.pulse_sigma)
+    return _Seen(transmission, least, most, variance, zero, changes, quality, lines.inverse_pulse, lines.pulse_sigma)
+
+
+def _bounds(plan: ChannelPlan, lines: Lines) -> tuple[Float32, Float32]:
+    """Return what no transmission of an element lies below or above: counts are narrower than what is made of them.
+
+    Signals rise with counts, and a rounded product with each of its factors.
+    """
+    least, most = (signal_of(plan, extreme[None])[0] for extreme in lines.extremes)
+    weak, strong = lines.inverse_pulse.min(), lines.inverse_pulse.max()
+    return np.minimum(least * weak, least * strong), np.maximum(most * weak, most * strong)
 
 
 def _registered(plan: ChannelPlan, seen: _Seen, where: slice | Taps) -> _Seen:
@@ -347,12 +362,12 @@ def _finish(plan: ChannelPlan, seen: _Seen, limits: Logarithm, out: Planes, own:
     alpha, inverse = attenuate(seen.transmission, seen.zero, seen.least, own.attenuation if own else None)
     inverse_signal = inverse * pulse
     if seen.variance is None:
-        variance = relative_noise_of(plan, alpha, inverse_signal, seen.least, own.variance if own else None)
+        variance = relative_noise_of(plan, alpha, inverse_signal, own.variance if own else None)
     else:
         variance = seen.variance
         variance *= inverse
         variance *= inverse
-    mark_negative(inverse, variance, quality, limits, (plan.gain_error, seen.pulse_sigma))
+    mark_negative(inverse, variance, quality, limits, (plan.gain_error, seen.pulse_sigma), seen.most)
     dark = np.multiply(inverse_signal, plan.dark_error, out=own.dark if own else inverse_signal)
     effects = {}
     if seen.changes:
@@ -383,7 +398,7 @@ def _flags(plan: ChannelPlan, lines: Lines, quality: NDArray[np.uint32]) -> NDAr
     quality[:] = plan.repair.flags
     if lines.flags.any():
         quality |= lines.flags[:, None]
-    most = counts.max()
+    most = lines.extremes[1].max()
     if most >= plan.full_scale:
         quality[counts >= plan.full_scale] |= _SATURATED
     if plan.clipped_at is not None and most >= plan.clipped_at:

@@ -8,8 +8,7 @@ a few per cent from that along other materials.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,15 +22,43 @@ if TYPE_CHECKING:
 
 Float32 = NDArray[np.float32]
 
-_DEGREE = 4
 LEAST_TRANSMISSION = 1e-7
-"""Transmission below which a quantum is taken to be worth no more: far below what any readout can tell from nothing."""
+"""Transmission down to which the curve is fitted: far below what any readout can tell from nothing."""
 _FLAT = 1e-4
 
 
+class Growth(NamedTuple):
+    """What a quantum is worth behind matter, over the open beam: 1 + rise · α / (1 + bend · α).
+
+    Parameters
+    ----------
+    rise, bend : float
+        ``rise`` is 0 for a beam of one energy.
+    """
+
+    rise: float
+    bend: float
+
+    def at(self, attenuation: Float32, out: Float32 | None = None) -> Float32:
+        """Return the worth at attenuations, in ``out`` where it is given; brighter than the open beam it goes on to fall.
+
+        Examples
+        --------
+        >>> Growth(0.2, 0.1).at(np.array([0.0, 5.0], np.float32)).round(3)
+        array([1.   , 1.667], dtype=float32)
+        """
+        # 1 + rise/bend − (rise/bend) / (1 + bend · α): a pass less.
+        reach = self.rise / self.bend
+        worth: Float32 = np.multiply(attenuation, np.float32(self.bend), out=out)
+        worth += np.float32(1)
+        np.divide(np.float32(-reach), worth, out=worth)
+        worth += np.float32(1 + reach)
+        return worth
+
+
 @functools.lru_cache(maxsize=32)
-def growth_polynomial(beam: Beam) -> tuple[float, ...]:
-    """Return how much more a quantum is worth behind matter, as a polynomial of the attenuation.
+def growth_curve(beam: Beam) -> Growth:
+    """Return how much more a quantum is worth behind matter.
 
     Parameters
     ----------
@@ -39,26 +66,27 @@ def growth_polynomial(beam: Beam) -> tuple[float, ...]:
 
     Returns
     -------
-    tuple of float
-        Coefficients, highest power first; 1 in the open beam; within 1 % of the curve down to `LEAST_TRANSMISSION`. The constant
-        alone for a beam of one energy.
+    Growth
+        Exactly 1 in the open beam; within 1 % of the worth behind steel down to `LEAST_TRANSMISSION`.
 
     Examples
     --------
-    >>> growth_polynomial(find_scanner("cargo-6-4mv").beams()[0])[-1]
-    1.0
-    >>> growth_polynomial(find_scanner("gamma-cs137").beams()[0])
-    (1.0,)
+    >>> growth_curve(find_scanner("cargo-6-4mv").beams()[0])  # doctest: +ELLIPSIS
+    Growth(rise=0.22..., bend=0.16...)
+    >>> growth_curve(find_scanner("gamma-cs137").beams()[0])
+    Growth(rise=0.0, bend=0.0)
     """
+    from scipy.optimize import curve_fit
+
     attenuation, worth = growth(beam)
     fitted = attenuation <= -np.log(LEAST_TRANSMISSION)
     attenuation, worth = attenuation[fitted].astype(np.float64), worth[fitted].astype(np.float64)
     if np.ptp(worth) < _FLAT:
-        return (1.0,)
-    # Without a constant term: it is exact in the open beam, where most pixels are.
-    powers = np.stack([attenuation**k for k in range(1, _DEGREE + 1)], axis=1)
-    around, *_ = np.linalg.lstsq(powers, worth - 1.0, rcond=None)
-    return (*(float(v) for v in around[::-1]), 1.0)
+        return Growth(0.0, 0.0)
+    (rise, bend), _ = curve_fit(
+        lambda depth, rise, bend: 1 + rise * depth / (1 + bend * depth), attenuation, worth, (0.2, 0.2), sigma=worth
+    )
+    return Growth(float(rise), float(bend))
 
 
 def growth(beam: Beam) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -99,11 +127,10 @@ def noise_of(plan: ChannelPlan, transmission: Float32, inverse_pulse: Float32, l
     # A maximum costs as much as a logarithm, and few blocks have such pixels.
     if (transmission if least is None else least).min() < LEAST_TRANSMISSION:
         positive = np.maximum(transmission, np.float32(LEAST_TRANSMISSION))
-    if len(plan.growth) > 1:
-        # In ln T: odd powers change their sign against that in the attenuation.
-        degree = len(plan.growth) - 1
-        signed = [coefficient * (-1) ** (degree - k) for k, coefficient in enumerate(plan.growth)]
-        worth = _polynomial(signed, logarithm(positive))
+    if plan.growth.rise:
+        depth = logarithm(positive)
+        np.negative(depth, out=depth)
+        worth = plan.growth.at(depth, depth)
         worth *= positive
         worth *= plan.quantum
     else:
@@ -115,17 +142,15 @@ def noise_of(plan: ChannelPlan, transmission: Float32, inverse_pulse: Float32, l
 
 
 def relative_noise_of(
-    plan: ChannelPlan, alpha: Float32, inverse_signal: Float32, least: Float32, out: Float32 | None = None
+    plan: ChannelPlan, alpha: Float32, inverse_signal: Float32, out: Float32 | None = None
 ) -> Float32:
     """Return the variance of the attenuation, (line, element), where no line or element was mixed with another.
 
     It is σ²(T)/T² with the σ²(T) of `noise_of`, in half as many passes: with u = 1/(T · pulse), the ``inverse_signal``,
     σ²(α) = u · (quantum · growth(α) + σ²(dark) · u).
     """
-    if len(plan.growth) > 1:
-        if least.min() < LEAST_TRANSMISSION:
-            alpha = np.minimum(alpha, np.float32(-np.log(LEAST_TRANSMISSION)))
-        worth = _polynomial(plan.growth, alpha, out)
+    if plan.growth.rise:
+        worth = plan.growth.at(alpha, out)
         worth *= plan.quantum
         worth += inverse_signal * plan.dark_variance
     else:
@@ -133,14 +158,3 @@ def relative_noise_of(
         worth += plan.quantum
     worth *= inverse_signal
     return worth
-
-
-def _polynomial(coefficients: Sequence[float], x: Float32, out: Float32 | None = None) -> Float32:
-    """Evaluate a polynomial of the first degree or higher, highest power first."""
-    first, *others = (np.float32(coefficient) for coefficient in coefficients)
-    value: Float32 = np.multiply(x, first, out=out)
-    for coefficient in others[:-1]:
-        value += coefficient
-        value *= x
-    value += others[-1]
-    return value

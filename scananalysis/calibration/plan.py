@@ -14,7 +14,7 @@ from scananalysis.calibration.corrections import Corrections
 from scananalysis.calibration.crosstalk import Unmixing
 from scananalysis.calibration.defects import find_defects, plan_repair
 from scananalysis.calibration.gain import quantum_of_elements
-from scananalysis.calibration.noise import growth_polynomial, nominal_quantum
+from scananalysis.calibration.noise import Growth, growth_curve, nominal_quantum
 from scananalysis.calibration.scatter import Scatter
 from scananalysis.core import CalibrationError
 
@@ -107,7 +107,7 @@ def plans_of(
     if failed is not None:
         flags |= failed
     channels = len(used.offset)
-    quantum = quantum_of_elements(used.quantum, used.gain)
+    quantum = quantum_of_elements(used.quantum, used.gain / scanner.boom_exposure)
     shifts = shifts_of(channels, lag, recipe)
     plans = []
     for c, beam in enumerate(scanner.beams()):
@@ -128,7 +128,7 @@ def plans_of(
             _plan(
                 element,
                 flags[c],
-                growth_polynomial(beam),
+                growth_curve(beam),
                 corrections,
                 full_scale=full_scale if saturated is None else min(saturated, full_scale),
                 shift=shifts[c],
@@ -142,7 +142,7 @@ def plans_of(
 def _plan(
     element: _Element,
     flags: NDArray[np.uint32],
-    growth: tuple[float, ...],
+    growth: Growth,
     corrections: Corrections,
     *,
     full_scale: int,
@@ -224,7 +224,7 @@ def plan_of_image(
         # One count is the least the file can tell apart; its rounding is the floor of the noise.
         dark_variance=np.full(elements, (0.5 / air.level) ** 2, np.float32),
         quantum=np.full(elements, quantum / air.level, np.float32),
-        growth=growth_polynomial(scanner.beams()[c]),
+        growth=growth_curve(scanner.beams()[c]),
         repair=plan_repair(np.zeros(elements, np.uint32)),
         lost_signal=np.zeros(elements, bool),
         zero_noise=np.full(elements, zero_noise, np.float32),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +31,11 @@ class Lines:
     inverse_pulse: Float32
     pulse_sigma: Float32
     flags: NDArray[np.uint32]
+
+    @functools.cached_property
+    def extremes(self) -> tuple[Counts, Counts]:
+        """Least and most counts of every element, (element,)."""
+        return self.counts.min(axis=0), self.counts.max(axis=0)
 
     def __getitem__(self, part: slice) -> Lines:
         """Return a part of the lines."""
