@@ -13,6 +13,7 @@ import numpy as np
 
 from scananalysis.anomaly.cellmeans import cell_sums
 from scananalysis.core import MaterialMap, Quality, Radiograph
+from scananalysis.core.cells import CellPlane
 from scananalysis.detectors import scanner as find_scanner
 from scananalysis.materials import discriminate, model_for
 
@@ -137,8 +138,4 @@ def restore(planes: NDArray[Any], factors: Factors, shape: tuple[int, int]) -> N
     array([[1, 1, 2],
            [1, 1, 2]])
     """
-    rows = np.minimum(np.arange(shape[0]) // factors[0], planes.shape[-2] - 1)
-    columns = np.minimum(np.arange(shape[1]) // factors[1], planes.shape[-1] - 1)
-    # Columns while there are few rows; whole rows are then copied as they are.
-    pixels: NDArray[Any] = planes.take(columns, axis=-1).take(rows, axis=-2)
-    return pixels
+    return CellPlane(planes, factors, shape).pixels

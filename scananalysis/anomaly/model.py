@@ -9,15 +9,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scananalysis import cargo
 from scananalysis.anomaly.conformal import combine
 from scananalysis.anomaly.detectability import minimum_detectable
-from scananalysis.anomaly.grid import restore, working_map
+from scananalysis.anomaly.grid import working_map
 from scananalysis.core import AnomalyMap, Declaration, MaterialMap, ModelError
+from scananalysis.core.cells import CellPlane
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -146,19 +147,18 @@ class AnomalyModel(ABC):
         steps = (factors[0] * STRIDE, factors[1] * STRIDE)
         noticed = minimum_detectable(cells, _whole(scores.load, cells.shape))
 
-        def pixels(plane: NDArray[np.generic]) -> NDArray[np.generic]:
-            restored: NDArray[np.generic] = restore(plane, steps, materials.shape)
-            return restored
-
+        # As cells: whoever needs pixels gets them made, and most need few.
+        planes: dict[str, Any] = {
+            "score": CellPlane(np.stack([standard[head] for head in heads]), steps, materials.shape),
+            "p_value": CellPlane(np.stack([p_cells[head] for head in heads]), steps, materials.shape),
+            "family": CellPlane(scores.family.astype(np.int16, copy=False), steps, materials.shape),
+            "minimum_detectable": CellPlane(noticed, factors, materials.shape),
+            "load": CellPlane(scores.load.astype(np.bool_, copy=False), steps, materials.shape),
+        }
         return AnomalyMap(
             heads=heads,
-            score=np.stack([pixels(standard[head]) for head in heads]).astype(np.float32),
-            p_value=np.stack([pixels(p_cells[head]) for head in heads]).astype(np.float32),
-            family=pixels(scores.family).astype(np.int16),
             families=self.families,
-            minimum_detectable=restore(noticed, factors, materials.shape),
             scan_p_value={**scan_p, "combined": combine(scan_p)},
-            load=pixels(scores.load).astype(np.bool_),
             model=f"{self.name} {self.metadata.version}",
             pixel_mm=materials.pixel_mm,
             metadata={"calibrated_on": calibration.source, "cell_pixels": list(steps)},
@@ -168,6 +168,7 @@ class AnomalyModel(ABC):
                 inputs={"weights": self.metadata.sha256},
                 version=self.metadata.version,
             ),
+            **planes,
         )
 
 

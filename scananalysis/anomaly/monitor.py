@@ -311,7 +311,8 @@ def observe(digest: str, anomalies: AnomalyMap, features: Mapping[str, float]) -
         See `scanner_features`.
     """
     scored = [head for head in anomalies.heads if head in anomalies.scan_p_value]
-    planes = {head: anomalies.score[anomalies.heads.index(head)] for head in scored}
+    cells = anomalies.cells("score").values
+    planes = {head: cells[anomalies.heads.index(head)] for head in scored}
     return Observation(digest, scan_maxima(planes), dict(features))
 
 

@@ -297,7 +297,7 @@ def _describe(row: Row, found: Inspection) -> None:
         row["head_p_values"] = json.dumps(heads, sort_keys=True)
         scores = {
             head: _number(np.nanmax(score)) if np.isfinite(score).any() else None
-            for head, score in zip(found.anomalies.heads, found.anomalies.score, strict=True)
+            for head, score in zip(found.anomalies.heads, found.anomalies.cells("score").values, strict=True)
         }
         row["largest_scores"] = json.dumps(scores, sort_keys=True)
     flags = found.radiograph.quality

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scananalysis.core.cells import CellPlane, OnDemand
 from scananalysis.core.errors import FormatError
 from scananalysis.core.provenance import Provenance
 from scananalysis.core.uncertainty import SystematicTerm, mean_covariance
@@ -174,6 +175,9 @@ class MaterialMap:
 class AnomalyMap:
     """How far every place is from what was declared.
 
+    Planes of (…, y, x) may be given as a `core.cells.CellPlane` where they are constant over cells of several pixels. They still read as
+    arrays of pixels, which are made when first asked for and are read-only; `cells` gives what they are made of.
+
     Parameters
     ----------
     heads : tuple of str
@@ -215,10 +219,42 @@ class AnomalyMap:
     provenance: Provenance = field(default_factory=Provenance)
 
     def __post_init__(self) -> None:
-        shape = (len(self.heads), *self.family.shape)
-        _check_planes("AnomalyMap", shape, {"score": self.score, "p_value": self.p_value})
-        _check_planes(
-            "AnomalyMap", self.family.shape, {"minimum_detectable": self.minimum_detectable, "load": self.load}
+        held = vars(self)
+        shape = held["family"].shape
+        _check_planes("AnomalyMap", (len(self.heads), *shape), {name: held[name] for name in ("score", "p_value")})
+        _check_planes("AnomalyMap", shape, {name: held[name] for name in ("minimum_detectable", "load")})
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        height, width = vars(self)["family"].shape
+        return height, width
+
+    def cells(self, plane: str) -> CellPlane:
+        """Return a plane as cells; where it was given as pixels, each is a cell.
+
+        Parameters
+        ----------
+        plane : str
+            One of the planes, such as ``"score"``.
+        """
+        held = vars(self)[plane]
+        return held if isinstance(held, CellPlane) else CellPlane(held, (1, 1), held.shape[-2:])
+
+    def every(self, steps: tuple[int, int]) -> AnomalyMap:
+        """Return the map of every n-th pixel along y and x."""
+        planes: dict[str, Any] = {name: self.cells(name).every(steps) for name in _ON_CELLS}
+        expected = self.expected_areal_density
+        return AnomalyMap(
+            heads=self.heads,
+            families=self.families,
+            scan_p_value=self.scan_p_value,
+            model=self.model,
+            pixel_mm=(self.pixel_mm[0] * steps[0], self.pixel_mm[1] * steps[1]),
+            expected_areal_density=None if expected is None else expected[:, :: steps[0], :: steps[1]],
+            metadata=self.metadata,
+            provenance=self.provenance,
+            **planes,
         )
 
     def to_xarray(self) -> xarray.Dataset:
@@ -230,6 +266,13 @@ class AnomalyMap:
             arrays[name] = (("y", "x"), getattr(self, name))
         dataset = _dataset(arrays, self.pixel_mm, {"model": self.model})
         return dataset.assign_coords(head=np.array(self.heads))
+
+
+_ON_CELLS = ("score", "p_value", "family", "minimum_detectable", "load")
+
+for _name in _ON_CELLS:
+    # Not in the class body, where they would be defaults.
+    setattr(AnomalyMap, _name, OnDemand(_name))
 
 
 def _dataset(

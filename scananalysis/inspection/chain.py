@@ -173,7 +173,12 @@ def inspect(  # noqa: PLR0913 - the public surface names each input of the chain
         comparisons=()
         if papers is None or looked is not None
         else compare_papers(
-            coarse, _thin_anomalies(anomalies, _steps(materials)), coarse_load, papers, measured, held.mass_sigmas
+            coarse,
+            None if anomalies is None else anomalies.every(_steps(materials)),
+            coarse_load,
+            papers,
+            measured,
+            held.mass_sigmas,
         ),
         limits=held.plain()
         | {
@@ -324,23 +329,6 @@ def _mass_region(
     if papers is None or apart is None or abs(apart) <= limits.mass_sigmas:
         return ()
     return (whole_load(materials, load, measured),)
-
-
-def _thin_anomalies(anomalies: AnomalyMap | None, steps: tuple[int, int]) -> AnomalyMap | None:
-    if anomalies is None:
-        return None
-    pick = (slice(None, None, steps[0]), slice(None, None, steps[1]))
-    expected = anomalies.expected_areal_density
-    return replace(
-        anomalies,
-        score=anomalies.score[:, *pick],
-        p_value=anomalies.p_value[:, *pick],
-        family=anomalies.family[pick],
-        minimum_detectable=anomalies.minimum_detectable[pick],
-        load=anomalies.load[pick],
-        pixel_mm=(anomalies.pixel_mm[0] * steps[0], anomalies.pixel_mm[1] * steps[1]),
-        expected_areal_density=None if expected is None else expected[:, *pick],
-    )
 
 
 def _flagged(

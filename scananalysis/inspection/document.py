@@ -165,7 +165,10 @@ def document(inspection: Inspection) -> InspectionDocument:
         else AnomalyDocument(
             model=anomalies.model,
             scan_p_value=dict(anomalies.scan_p_value),
-            largest_score={head: _largest(score) for head, score in zip(anomalies.heads, anomalies.score, strict=True)},
+            largest_score={
+                head: _largest(score)
+                for head, score in zip(anomalies.heads, anomalies.cells("score").values, strict=True)
+            },
         ),
         declaration=inspection.declaration,
         declaration_checks="off" if inspection.declaration is None else "on",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scananalysis.core import AnomalyMap, MaterialMap
+    from scananalysis.core.cells import CellPlane
 
 GRID_MM = 15.0
 """Regions are found on cells of about this size: coarse enough to be quiet, fine enough to outline a parcel of drugs."""
@@ -101,8 +102,8 @@ def find_alarms(
     import cv2
 
     grid = _grid(materials, load)
-    p_cells = _strongest(anomalies.p_value, grid.steps)
-    scores = _strongest(-anomalies.score, grid.steps)
+    p_cells = _strongest(anomalies.cells("p_value"), grid.steps)
+    scores = _strongest(anomalies.cells("score").map(np.negative), grid.steps)
     hot = p_cells <= threshold
     together = np.asarray(hot.any(axis=0))
     if not together.any():
@@ -190,14 +191,10 @@ def _mean(plane: NDArray[np.float32], steps: tuple[int, int]) -> NDArray[np.floa
     return mean
 
 
-def _strongest(planes: NDArray[np.float32], steps: tuple[int, int]) -> NDArray[np.float32]:
-    """Return the smallest value of every cell, NaN left out."""
-    height, width = planes.shape[1:]
-    full = np.pad(planes, [(0, 0), (0, -height % steps[0]), (0, -width % steps[1])], mode="edge")
-    full = np.where(np.isnan(full), np.float32(np.inf), full)
-    blocks = full.reshape(full.shape[0], full.shape[1] // steps[0], steps[0], full.shape[2] // steps[1], steps[1])
-    smallest: NDArray[np.float32] = blocks.min(axis=(2, 4))
-    return smallest
+def _strongest(planes: CellPlane, steps: tuple[int, int]) -> NDArray[np.float32]:
+    """Return the smallest value of every cell of the grid, NaN left out."""
+    known = planes.map(lambda values: np.where(np.isnan(values), np.float32(np.inf), values))
+    return np.asarray(known.smallest(steps), np.float32)
 
 
 def _padded(mask: NDArray[np.bool_], margin: tuple[int, int]) -> NDArray[np.uint8]:

@@ -123,10 +123,10 @@ def maps(inspection: Inspection) -> dict[str, dict[str, NDArray[Any]]]:
     anomalies = inspection.anomalies
     if anomalies is not None:
         groups["anomalies"] = {
-            "score": rounded(anomalies.score),
+            "score": anomalies.cells("score").map(rounded).pixels,
             "p_value": anomalies.p_value,
             "family": anomalies.family,
-            "minimum_detectable": rounded(anomalies.minimum_detectable),
+            "minimum_detectable": anomalies.cells("minimum_detectable").map(rounded).pixels,
             "load": anomalies.load.astype(np.uint8),
         }
     earlier = inspection.earlier

@@ -229,12 +229,10 @@ def areal_density_panel(materials: MaterialMap, longest: int) -> Panel:
 
 def p_value_panels(anomalies: AnomalyMap, threshold: float | None, longest: int) -> list[Panel]:
     """Return the p-value of every head on a logarithmic scale; bright is strange."""
-    size = display_size(anomalies.family.shape, anomalies.pixel_mm, longest)
+    size = display_size(anomalies.shape, anomalies.pixel_mm, longest)
     lut = colour_map("inferno")
     panels: list[Panel] = []
-    for head, score, p_value in zip(anomalies.heads, anomalies.score, anomalies.p_value, strict=True):
-        strangeness = -np.log10(np.maximum(p_value, np.float32(1e-12)))
-        strangeness[~np.isfinite(score)] = np.nan
+    for head, strangeness in zip(anomalies.heads, _strangeness(anomalies), strict=True):
         # The strongest pixel of an area is what raises an alarm, so areas are shown by their strongest pixel.
         small = _shrink_largest(strangeness, size)
         top = max(3.0, float(np.nanmax(small)) if np.isfinite(small).any() else 0.0)
@@ -247,12 +245,26 @@ def p_value_panels(anomalies: AnomalyMap, threshold: float | None, longest: int)
                 "Share of clean scans whose strangest place is at least as strange as this one. "
                 f"{HEAD_CAPTIONS.get(head, '')}".strip(),
                 colour(small, 0.0, top, lut),
-                _size_mm(anomalies.family.shape, anomalies.pixel_mm),
+                _size_mm(anomalies.shape, anomalies.pixel_mm),
                 ColourBar(lut, ticks, "p-value" if mark is None else "p-value; red: alarm", mark),
                 ((MISSING, "not scored"),) if np.isnan(small).any() else (),
             )
         )
     return panels
+
+
+def _strangeness(anomalies: AnomalyMap) -> NDArray[np.float32]:
+    """Return −log₁₀ of the p-values, NaN where nothing was scored, (head, y, x)."""
+
+    def strange(p_value: NDArray[np.float32], score: NDArray[np.float32]) -> NDArray[np.float32]:
+        found = -np.log10(np.maximum(p_value, np.float32(1e-12)))
+        found[~np.isfinite(score)] = np.nan
+        return np.asarray(found, np.float32)
+
+    p_value, score = anomalies.cells("p_value"), anomalies.cells("score")
+    if p_value.steps != score.steps:
+        return strange(anomalies.p_value, anomalies.score)
+    return np.asarray(p_value.map(lambda values: strange(values, score.values)).pixels)
 
 
 HEAD_TITLES = {
