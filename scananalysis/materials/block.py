@@ -119,15 +119,15 @@ class Block:
     def _read(self) -> None:
         """Look the tables up at `row`."""
         held, part = self.scratch, self.part
-        planes = held.read("plane", self.table.planes[part.node], self.column, self.row)
+        nodes = [(run.rows, self.table.planes[run.node]) for run in part.runs]
+        planes = held.read_runs("plane", nodes, self.column, self.row)
         self.electrons, self.z = planes[:2]
         if self.table.angle.size > 1:
             for k in range(2):
                 planes[k + 2] *= part.share
                 planes[k] += planes[k + 2]
-        self.by_z, self.along, self.bend, self.thickness = held.read(
-            "slope", self.table.slopes[part.near], self.column, self.row
-        )
+        nodes = [(run.rows, self.table.slopes[run.near]) for run in part.runs]
+        self.by_z, self.along, self.bend, self.thickness = held.read_runs("slope", nodes, self.column, self.row)
 
     @staticmethod
     def _variance(along: Plane, var_high: Plane, var_low: Plane, out: Plane) -> Plane:

@@ -7,6 +7,7 @@ system anew cost ten times as much. All arithmetic is NumPy's, whose results do 
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,9 +54,23 @@ class Scratch:
 
     def read(self, name: str, image: NDArray[np.float32], column: Plane, row: Plane) -> list[Plane]:
         """Look an image of four channels up, linearly in both directions and held at its borders; returns four planes."""
+        return self.read_runs(name, [(slice(None), image)], column, row)
+
+    def read_runs(
+        self, name: str, images: Sequence[tuple[slice, NDArray[np.float32]]], column: Plane, row: Plane
+    ) -> list[Plane]:
+        """Look some rows up in one image, the next in another; returns four planes."""
         import cv2
 
-        cv2.remap(image, column, row, cv2.INTER_LINEAR, dst=self._image, borderMode=cv2.BORDER_REPLICATE)
+        for rows, image in images:
+            cv2.remap(
+                image,
+                column[rows],
+                row[rows],
+                cv2.INTER_LINEAR,
+                dst=self._image[rows],
+                borderMode=cv2.BORDER_REPLICATE,
+            )
         planes = [self.plane(name + digit) for digit in "0123"]
         cv2.split(self._image, planes)
         return planes

@@ -1,9 +1,10 @@
-"""Cuts an image into parts that are looked up at once: they stay in the cache and lie between two nodes of the fan angle."""
+"""Cuts an image into parts that are worked on at once: they stay in the cache. At a node of the fan angle the tables change."""
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,19 +43,26 @@ def checked_angles(table: InverseTable, fan_angle_rad: float | NDArray[np.floati
     return np.clip(angle, low, high)
 
 
-@dataclass(frozen=True, eq=False)
-class Part:
-    """Where a part of an image is, the node of fan angle below it and the nearer one, the next one's weight, and the row of the edges."""
+class Run(NamedTuple):
+    """Rows of a part that are read from the same tables: the node of fan angle below them, and the nearer one."""
 
-    at: tuple[slice, slice]
+    rows: slice
     node: int
     near: int
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Where a part of an image is, its runs, the weight of the next node, and the row of the edges."""
+
+    at: tuple[slice, slice]
+    runs: tuple[Run, ...]
     share: Plane
     fine: Plane
 
 
 def parts(table: InverseTable, angle: NDArray[np.float64], width: int) -> list[Part]:
-    """Parts of an image that stay in the cache and lie between two nodes of the fan angle."""
+    """Parts of an image that stay in the cache."""
     if not (angle.size and width):
         return []
     at = np.interp(angle, table.angle, np.arange(table.angle.size))
@@ -67,16 +75,16 @@ def parts(table: InverseTable, angle: NDArray[np.float64], width: int) -> list[P
     near = node + (share > np.float32(0.5))
     step = min(width, WIDEST) or 1
     tall = max(_BLOCK_PIXELS // step, 1)
-    starts = np.unique(np.concatenate([np.arange(0, angle.size, tall), np.flatnonzero(np.diff(node + near)) + 1]))
-    stops = [*starts[1:], angle.size]
-    return [
-        Part(
-            (slice(y, stop), slice(x, x + step)),
-            int(node[y]),
-            int(near[y]),
-            share[y:stop, None],
-            fine[y:stop, None].astype(np.float32),
+    changes = np.flatnonzero(np.diff(node) | np.diff(near)) + 1
+    found = []
+    for y in range(0, angle.size, tall):
+        stop = min(y + tall, angle.size)
+        starts = [y, *changes[(changes > y) & (changes < stop)], stop]
+        runs = tuple(
+            Run(slice(int(a) - y, int(b) - y), int(node[a]), int(near[a])) for a, b in itertools.pairwise(starts)
         )
-        for y, stop in zip(starts, stops, strict=True)
-        for x in range(0, width, step)
-    ]
+        rows = fine[y:stop, None].astype(np.float32)
+        found += [
+            Part((slice(y, stop), slice(x, x + step)), runs, share[y:stop, None], rows) for x in range(0, width, step)
+        ]
+    return found
