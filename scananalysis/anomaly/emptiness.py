@@ -167,7 +167,7 @@ def heights(scanner: str, binning: tuple[int, int], rows: int) -> NDArray[np.flo
     rows : int
         Of the map.
     """
-    found = find_scanner(scanner).binned(*binning).object_height_mm
+    found = find_scanner(scanner).binned(*binning).row_height_mm
     return np.asarray(found, np.float64) if found.size == rows else None
 
 

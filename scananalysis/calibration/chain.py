@@ -24,6 +24,7 @@ from scananalysis.calibration.recipe import Recipe
 from scananalysis.calibration.record import record_of_image, record_of_references
 from scananalysis.calibration.references import Calibration
 from scananalysis.calibration.registration import line_shift
+from scananalysis.calibration.rows import even_rows
 from scananalysis.calibration.run import Done, run
 from scananalysis.calibration.terms import shared_errors
 from scananalysis.core import CalibrationError, Quality, Radiograph, RawScan, SystematicTerm, sha256_array
@@ -128,7 +129,7 @@ def _from_references(
             scan, used, plans, (found, drift, failed), (lag, lag_source, grid), recipe, digest()
         )
     terms = shared_errors(plans, found, done.dark, used.level_sigma, done.effects, drift.effect)
-    made = radiograph(scan, scanner, done, plans, terms, used.curves, record)
+    made = even_rows(radiograph(scan, scanner, done, plans, terms, used.curves, record), scanner, recipe.geometry)
     if grid is None:
         return made
     travel = {"start_mm": grid.start_mm, "pitch_mm": grid.pitch_mm}
@@ -155,7 +156,7 @@ def _from_image(scan: RawScan, scanner: Scanner, recipe: Recipe, block_lines: in
         effect = np.zeros((channels, 1, 1), np.float32)
         effect[c] = air.sigma / air.level
         terms[f"air-{c}"] = SystematicTerm(effect, "xy")
-    return radiograph(scan, scanner, done, plans, terms, None, record)
+    return even_rows(radiograph(scan, scanner, done, plans, terms, None, record), scanner, recipe.geometry)
 
 
 @contextmanager

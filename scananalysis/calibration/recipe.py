@@ -140,12 +140,19 @@ class Registration(_Model):
 
 
 class Geometry(_Model):
-    """Brings lines that were taken at uneven travel to columns of equal travel; columns then are not lines any more."""
+    """Brings lines that were taken at uneven travel to columns of equal travel, and the boom of an array to rows of equal height.
 
-    enabled: bool = False
+    Columns and rows then are not lines and elements any more.
+    """
+
+    enabled: bool = Field(default=False, description="Columns of equal travel")
     required: bool = Field(default=False, description="Refuse a scan without recorded positions")
     tolerance_lines: Positive = Field(
         default=0.1, description="Lines that stand within this of even travel are left where they are"
+    )
+    rows: bool = Field(
+        default=True,
+        description="Rows of equal height where the elements of a boom have one pitch; other arrays show such rows already",
     )
 
 

@@ -16,6 +16,7 @@ from scananalysis.calibration.corrections import Corrections
 from scananalysis.calibration.plan import plans_of
 from scananalysis.calibration.recipe import Recipe
 from scananalysis.calibration.references import Calibration
+from scananalysis.calibration.rows import even_rows
 from scananalysis.calibration.run import Window, repeats_of, run
 from scananalysis.calibration.terms import shared_errors
 from scananalysis.core import CalibrationError, Provenance, Radiograph
@@ -223,6 +224,7 @@ class Stream:
             metadata={"stage": "raw", "binning": list(self._used.binning), "first_line": self._done},
             provenance=record,
         )
+        result = even_rows(result, self._scanner, self._recipe.geometry)
         self._done += stop - first
         # Some lines stay as the neighbours of the next.
         self._context = min(stop, CONTEXT)

@@ -6,64 +6,20 @@ Element 0 is the topmost. Heights are above the ground on which the load stands 
 from __future__ import annotations
 
 import functools
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from scananalysis.core import ConfigurationError
+from scananalysis.detectors.array import Geometry, Model, NotNegative, Positive
 from scananalysis.detectors.spectra import read_spectrum
 from scananalysis.physics import SCINTILLATORS, Beam, deposited_energy, mass_attenuation
 from scananalysis.physics import material as named_material
 
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
 
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Geometry(_Model):
-    """Where source, object plane and array are."""
-
-    elements: int = Field(gt=0, le=100_000, description="Elements of the array")
-    element_pitch_mm: Positive = Field(description="Distance between elements, mm")
-    source_to_array_mm: Positive = Field(description="Source to array plane along the beam axis, mm")
-    source_to_object_mm: Positive = Field(description="Source to the middle of the load, mm")
-    source_height_mm: float = Field(description="Height of the source above ground, mm")
-    array_top_mm: float = Field(description="Height of the array's upper end above ground, mm")
-    line_pitch_mm: Positive = Field(description="Travel of the load per line, mm")
-    element_edge_mm: Positive = Field(description="Smaller edge of one element across the beam, mm")
-    source_to_object_sigma_mm: NotNegative = Field(
-        description="1-σ of where the load's middle stands along the beam, mm"
-    )
-    boom_elements: int = Field(
-        default=0,
-        ge=0,
-        description="Topmost elements that stand on a horizontal boom from the upper end of the vertical ones towards the source, "
-        "at distances that keep the height of their pixels",
-    )
-    columns: int = Field(
-        default=1, ge=1, le=16, description="Columns of elements that read one pulse, a line each, side by side"
-    )
-
-    @model_validator(mode="after")
-    def _corner(self) -> Geometry:
-        if self.boom_elements >= self.elements:
-            raise ValueError("boom_elements must be fewer than elements")
-        if self.boom_elements:
-            rise = self.array_top_mm - self.source_height_mm
-            corner = rise - self.boom_elements * self.element_pitch_mm
-            if corner <= 0:
-                raise ValueError("the boom must be above the source")
-            if self.source_to_array_mm * corner / rise <= self.source_to_object_mm:
-                raise ValueError("the boom must end behind the middle of the load")
-        return self
-
-
-class Readout(_Model):
+class Readout(Model):
     """What the electronics make of the signal, counts."""
 
     bits: int = Field(ge=8, le=32, description="Bits of the converter")
@@ -101,7 +57,7 @@ class Readout(_Model):
         return (1 << self.bits) - 1
 
 
-class Pulse(_Model):
+class Pulse(Model):
     """How the source varies from line to line."""
 
     fluctuation_common: NotNegative = Field(description="1-σ relative fluctuation that all channels share")
@@ -111,7 +67,7 @@ class Pulse(_Model):
     monitor: bool = Field(description="Whether scans carry a monitor reading")
 
 
-class Channel(_Model):
+class Channel(Model):
     """One beam with the layer that measures it. The first channel is the one with the harder signal."""
 
     label: str
@@ -124,7 +80,7 @@ class Channel(_Model):
     )
 
 
-class Artefacts(_Model):
+class Artefacts(Model):
     """What array, beam and drive add to an ideal signal; simulated, and taken off again by calibration. Zero where not stated.
 
     With S the ideal signal per line n and element e, in the order in which they act:
@@ -158,7 +114,7 @@ class Artefacts(_Model):
         return self
 
 
-class Scanner(_Model):
+class Scanner(Model):
     """A scanner of the catalogue, or a variant of one.
 
     Examples
@@ -223,10 +179,7 @@ class Scanner(_Model):
     @property
     def _rise_mm(self) -> NDArray[np.float64]:
         """Height over the source at which each element's ray crosses the plane of the vertical array, (element,), mm."""
-        steps = np.arange(self.elements, dtype=np.float64) + 0.5
-        top = self.geometry.array_top_mm - self.geometry.source_height_mm
-        rise: NDArray[np.float64] = top - steps * self.element_pitch_mm
-        return rise
+        return self.geometry.rise_mm(np.arange(self.elements, dtype=np.float64) + 0.5)
 
     @property
     def element_height_mm(self) -> NDArray[np.float64]:
@@ -237,10 +190,13 @@ class Scanner(_Model):
     def element_depth_mm(self) -> NDArray[np.float64]:
         """Distance of each element from the source along the beam axis, (element,), mm.
 
-        Elements of a boom stand where their rays cross its height, the lower edge of the lowest of them being at the corner.
+        Elements of a boom stand where their rays cross its height, the lower edge of the lowest of them being at the corner, or at one
+        pitch from the corner on.
         """
         depth, boom = np.full(self.elements, self.geometry.source_to_array_mm), self.geometry.boom_elements
-        if boom:
+        if self.geometry.boom_pitch_mm:
+            depth[:boom] -= (np.arange(boom)[::-1] + 0.5) * self.geometry.boom_pitch_mm
+        elif boom:
             rise = self._rise_mm
             depth[:boom] *= (rise[boom - 1] - self.element_pitch_mm / 2) / rise[:boom]
         return depth
@@ -249,12 +205,27 @@ class Scanner(_Model):
     def element_exposure(self) -> NDArray[np.float64]:
         """Photons on each element over those on one on the axis, (element,), for a source that radiates alike in all directions.
 
-        cos³ of the fan angle, by distance and obliquity of a straight array. An element of a boom fills the same angle of the fan,
-        and is wider in the other direction as it stands nearer to the source.
+        cos³ of the fan angle, by distance and obliquity of a straight array. An element of a boom is wider across the fan as it stands
+        nearer to the source; along the fan it fills the same angle, or at one pitch the angle at which it is seen from there, lying flat.
         """
         angle = self.fan_angle_rad.astype(np.float64)
         exposure: NDArray[np.float64] = np.cos(angle) ** 3 * (self.geometry.source_to_array_mm / self.element_depth_mm)
+        edges, boom = self.geometry.row_edges, self.geometry.boom_elements
+        if edges is not None:
+            exposure[:boom] *= np.diff(edges[: boom + 1])
         return exposure
+
+    @property
+    def boom_exposure(self) -> NDArray[np.float64]:
+        """Photons on each element over those on one of a straight array at its ray, (element,), where those of a boom have one pitch.
+
+        1 for all others: what they receive runs smoothly along the array.
+        """
+        edges, boom = self.geometry.row_edges, self.geometry.boom_elements
+        found = np.ones(self.elements)
+        if edges is not None:
+            found[:boom] = np.diff(edges[: boom + 1]) * self.geometry.source_to_array_mm / self.element_depth_mm[:boom]
+        return found
 
     @property
     def object_height_mm(self) -> NDArray[np.float64]:
@@ -265,6 +236,21 @@ class Scanner(_Model):
     def fan_angle_rad(self) -> NDArray[np.float32]:
         """Angle of each element's ray from the beam axis, (element,), rad, positive upwards."""
         return np.arctan2(self._rise_mm, self.geometry.source_to_array_mm).astype(np.float32)
+
+    @property
+    def rows(self) -> int:
+        """Rows of a picture whose rows are equally high: the elements, unless a boom shows pixels of unequal height."""
+        return self.geometry.row_rise_mm.size
+
+    @property
+    def row_height_mm(self) -> NDArray[np.float64]:
+        """Height above ground of each row's middle at the object plane, (row,), mm."""
+        return self.geometry.source_height_mm + self.geometry.row_rise_mm / self.magnification
+
+    @property
+    def row_angle_rad(self) -> NDArray[np.float32]:
+        """Angle of each row's middle from the beam axis, (row,), rad."""
+        return np.arctan2(self.geometry.row_rise_mm, self.geometry.source_to_array_mm).astype(np.float32)
 
     def beams(self) -> tuple[Beam, ...]:
         """Return one `Beam` per channel, with an angle axis that covers the array."""
@@ -280,11 +266,17 @@ class Scanner(_Model):
             raise ConfigurationError(f"binning {lines} × {elements}", expected="whole numbers from 1")
         if (lines, elements) == (1, 1):
             return self
+        if self.geometry.boom_pitch_mm and self.geometry.boom_elements % elements:
+            raise ConfigurationError(
+                f"binning by {elements} elements of an array with {self.geometry.boom_elements} on its boom",
+                expected="a divisor of them: no reading is of both legs",
+            )
         merged = lines * elements
         geometry = self.geometry.model_copy(
             update={
                 "elements": self.elements // elements,
                 "boom_elements": self.geometry.boom_elements // elements,
+                "boom_pitch_mm": self.geometry.boom_pitch_mm * elements,
                 "columns": self._columns_binned(lines),
                 "element_pitch_mm": self.element_pitch_mm * elements,
                 "line_pitch_mm": self.line_pitch_mm * lines,
@@ -339,12 +331,17 @@ class Scanner(_Model):
         if elements == self.elements:
             return self
         shift = (elements - self.elements) * self.element_pitch_mm / 2
+        # The corner stays where it is.
+        boom, pitch = self.geometry.boom_elements + (elements - self.elements) // 2, self.geometry.boom_pitch_mm
+        if pitch:
+            # The upper end of the vertical elements is the corner, unless the cut goes through them.
+            shift = min(boom, 0) * self.element_pitch_mm
         geometry = self.geometry.model_copy(
             update={
                 "elements": elements,
                 "array_top_mm": self.geometry.array_top_mm + shift,
-                # The corner stays where it is.
-                "boom_elements": max(0, self.geometry.boom_elements + (elements - self.elements) // 2),
+                "boom_elements": max(0, boom),
+                "boom_pitch_mm": pitch if boom > 0 else 0.0,
             }
         )
         return self.model_copy(update={"geometry": geometry})

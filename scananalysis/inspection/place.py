@@ -48,8 +48,8 @@ def ground(scan: RawScan) -> Ground:
     count from the lower edge of the picture.
     """
     scanner = find_scanner(scan.scanner).binned(*scan.binning)
-    height = scan.shape[2] * scanner.pixel_mm[0]
     if scan.shape[2] != scanner.elements:
-        return Ground(0.0, _EDGE, height)
+        return Ground(0.0, _EDGE, scan.shape[2] * scanner.pixel_mm[0])
+    height = scanner.rows * scanner.pixel_mm[0]
     bottom = float(scanner.object_height_mm[-1]) - scanner.pixel_mm[0] / 2
     return Ground(bottom, "the ground", height)

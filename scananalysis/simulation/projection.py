@@ -183,6 +183,12 @@ def project(radiograph: Radiograph, transmission: NDArray[np.floating], *, seed:
 
 
 def _scanner_of(radiograph: Radiograph) -> Scanner:
+    if "rows" in radiograph.metadata:
+        raise ConfigurationError(
+            "rows of the radiograph are not the elements of the array, whose boom was brought to rows of equal height",
+            expected="one row per element",
+            remedy="calibrate with geometry.rows = false",
+        )
     lines, elements = radiograph.metadata.get("binning", (1, 1))
     return find_scanner(radiograph.scanner).binned(lines, elements).with_elements(radiograph.shape[1])
 

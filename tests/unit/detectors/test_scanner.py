@@ -67,6 +67,68 @@ def test_a_boom_that_cannot_stand_is_refused(boom, sentence):
         l_shaped(boom)
 
 
+def modules(boom=400, **changes):
+    return l_shaped(boom, boom_pitch_mm=5.0, array_top_mm=4100.0, elements=boom + 976, **changes)
+
+
+def test_a_boom_of_elements_of_one_pitch():
+    bent = modules()
+    source, depth, height = bent.geometry.source_height_mm, bent.element_depth_mm, bent.element_height_mm
+    # Along the boom by one pitch from the corner on, at the height of the corner, each on its ray.
+    np.testing.assert_allclose(np.diff(depth[:400]), 5.0)
+    assert depth[399] == pytest.approx(9000 - 2.5)
+    np.testing.assert_allclose(height[:400], 4100.0)
+    np.testing.assert_allclose(np.arctan2(height - source, depth), bent.fan_angle_rad, atol=1e-6)
+    assert height[400] == pytest.approx(4100 - 2.5)
+    # Solid angle of an element that lies flat: area times sine of its elevation over the square of its distance.
+    rise, far = 4100.0 - source, depth[[0, 399]]
+    sine, distance = rise / np.hypot(rise, far), np.hypot(rise, far)
+    np.testing.assert_allclose(bent.element_exposure[[0, 399]], sine / distance**2 * 9000**2, rtol=1e-3)
+    np.testing.assert_allclose(bent.boom_exposure[400:], 1)
+    np.testing.assert_allclose(
+        bent.element_exposure, np.cos(bent.fan_angle_rad.astype(float)) ** 3 * bent.boom_exposure, rtol=1e-6
+    )
+
+
+def test_rows_of_equal_height_go_on_above_the_corner():
+    bent = modules()
+    assert bent.rows == bent.geometry.boom_rows + 976
+    np.testing.assert_allclose(np.diff(bent.row_height_mm), -bent.pixel_mm[0])
+    np.testing.assert_array_equal(bent.row_height_mm[-976:], bent.object_height_mm[400:])
+    np.testing.assert_array_equal(bent.row_angle_rad[-976:], bent.fan_angle_rad[400:])
+    # Within half a row of where the array ends.
+    top = 1600 + 2500 * 9000 / 7000 * 6000 / 9000
+    assert abs(bent.row_height_mm[0] + bent.pixel_mm[0] / 2 - top) <= bent.pixel_mm[0] / 2
+    quarter = bent.binned(4, 4)
+    np.testing.assert_allclose(quarter.geometry.row_edges * 4, bent.geometry.row_edges[::4], atol=1e-9)
+    with pytest.raises(ConfigurationError, match="no reading is of both legs"):
+        modules(402).binned(4, 4)
+
+
+def test_a_cut_out_of_such_an_array_keeps_its_corner():
+    bent = modules()
+    cut = bent.with_elements(1176)
+    np.testing.assert_allclose(cut.element_height_mm, bent.element_height_mm[100:-100])
+    upright = bent.with_elements(500)
+    np.testing.assert_allclose(upright.element_height_mm, bent.element_height_mm[438:938])
+    assert upright.rows == upright.elements
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"boom": 0}, "without boom_elements"),
+        ({"boom_pitch_mm": 10.0}, "behind the middle"),
+        ({"array_top_mm": 1500.0}, "above the source"),
+    ],
+)
+def test_such_a_boom_that_cannot_stand_is_refused(changes, sentence):
+    boom = changes.pop("boom", 400)
+    stated = {"boom_pitch_mm": 5.0, "array_top_mm": 4100.0, "elements": 1376} | changes
+    with pytest.raises(ValueError, match=sentence):
+        l_shaped(boom, **stated)
+
+
 def test_unknown_scanner_names_the_known_ones():
     with pytest.raises(ConfigurationError, match="cargo-6-4mv"):
         scanner("truck-1")
