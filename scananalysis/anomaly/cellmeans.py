@@ -122,21 +122,28 @@ def _without_unusable(radiograph: Radiograph, factors: tuple[int, int], channel:
     if not cells.size:
         return
     place, outside = _places(radiograph.shape[1:], factors, cells)
-    good = ((_pixels(radiograph.quality[channel], place) & _UNUSABLE) == 0) & ~outside
+    good = (_pixels(radiograph.quality[channel], place) & _UNUSABLE) == 0
+    if outside is not None:
+        good &= ~outside
     usable = _row_sums(good)
     majority = 2 * usable >= good.shape[1]
     flags[cells[majority]] &= ~_UNUSABLE
     # Where all pixels count, and all are numbers, the sums stand.
-    again = (majority & (usable < pixels[cells])) | odd[cells]
-    cells, place = cells[again], place[again]
-    counts = good[again] | (~outside[again] & ~majority[again, None])
+    again = np.flatnonzero((majority & (usable < pixels[cells])) | odd[cells])
+    cells, place, counts = cells[again], place.take(again, axis=0), good.take(again, axis=0)
     alpha, noise = (_pixels(plane[channel], place) for plane in (radiograph.attenuation, radiograph.variance))
     if odd.any():
+        dark = ~majority[again]
+        counts[dark] = True if outside is None else ~outside[again[dark]]
         alpha = np.nan_to_num(alpha, nan=np.inf, posinf=np.inf, neginf=-_BRIGHTEST)
         noise = np.where(np.isfinite(noise), noise, np.float32(0))
-    transmission = np.where(counts, np.exp(-alpha), np.float32(0))
+        alpha[~counts] = np.inf
+    transmission = np.exp(np.negative(alpha, out=alpha), out=alpha)
+    transmission *= counts
     total[cells] = _row_sums(transmission)
-    spread[cells] = _row_sums(noise * transmission**2)
+    transmission *= transmission
+    noise *= transmission
+    spread[cells] = _row_sums(noise)
     pixels[cells] = _row_sums(counts)
 
 
@@ -147,19 +154,20 @@ def _row_sums(values: NDArray[Any]) -> NDArray[np.float32]:
 
 def _places(
     shape: tuple[int, int], factors: tuple[int, int], cells: NDArray[np.intp]
-) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Return the pixels of cells as places in a flat plane, (cell, pixel), and which of them lie outside the image."""
+) -> tuple[NDArray[np.intp], NDArray[np.bool_] | None]:
+    """Return the pixels of cells as places in a flat plane, (cell, pixel), and which of them lie outside the image, if any do."""
     (height, width), (fy, fx) = shape, factors
     rows, columns = np.divmod(cells, -(-width // fx))
     top, left = rows * fy, columns * fx
     down, along = (each.reshape(-1) for each in np.indices(factors))
     place = (top * width + left)[:, None] + (down * width + along)
-    outside = np.zeros(place.shape, np.bool_)
     cut = np.flatnonzero((top + fy > height) | (left + fx > width))
-    if cut.size:
-        y, x = top[cut, None] + down, left[cut, None] + along
-        outside[cut] = (y >= height) | (x >= width)
-        place[cut] = np.minimum(y, height - 1) * width + np.minimum(x, width - 1)
+    if not cut.size:
+        return place, None
+    outside = np.zeros(place.shape, np.bool_)
+    y, x = top[cut, None] + down, left[cut, None] + along
+    outside[cut] = (y >= height) | (x >= width)
+    place[cut] = np.minimum(y, height - 1) * width + np.minimum(x, width - 1)
     return place, outside
 
 

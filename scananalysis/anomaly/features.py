@@ -46,13 +46,18 @@ def _box(plane: NDArray[np.float32], size: int) -> NDArray[np.float32]:
 def _pooled_z(materials: MaterialMap, size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Inverse-variance mean of Z over a box, and its weight against no knowledge (0 to 1)."""
     known = usable(materials) & np.isfinite(materials.z_eff) & np.isfinite(materials.sigma_z)
-    sigma = np.where(known, np.maximum(materials.sigma_z, 0.1), np.float32(1e3))
-    precision = np.where(known, 1 / sigma**2, 0).astype(np.float32)
-    z = np.where(known, materials.z_eff, 0).astype(np.float32)
+    precision = np.maximum(materials.sigma_z, np.float32(0.1))
+    precision *= precision
+    np.reciprocal(precision, out=precision)
+    precision[~known] = 0
+    weighted = np.where(known, materials.z_eff, np.float32(0))
+    weighted *= precision
     total = _box(precision, size)
-    mean = (_box(precision * z, size) / np.maximum(total, np.float32(1e-9))).astype(np.float32)
-    information = total * size * size * _Z_SCALE**2
-    return mean, (information / (1 + information)).astype(np.float32)
+    mean = _box(weighted, size)
+    mean /= np.maximum(total, np.float32(1e-9))
+    total *= np.float32(size * size * _Z_SCALE**2)
+    total /= 1 + total
+    return mean, total
 
 
 def cell_features(materials: MaterialMap) -> NDArray[np.float32]:
@@ -113,20 +118,21 @@ def network_planes(materials: MaterialMap, *, scale: float) -> NDArray[np.float3
         In the order of `PLANES`.
     """
     good = usable(materials)
-    high = materials.radiograph.attenuation[0]
-    sigma = np.sqrt(np.maximum(materials.radiograph.variance[0], 0))
-    z, z_weight = _pooled_z(materials, 3)
-    single = not np.isfinite(materials.z_eff).any()
-    planes = np.stack(
-        [
-            np.where(good, high / 4, 1.5),
-            np.where(good, materials.areal_density / np.float32(scale), 3.0),
-            (z - 20) / 20 * z_weight,
-            z_weight,
-            np.where(good & np.isfinite(sigma), np.minimum(sigma * 5, 2), 2.0),
-            good.astype(np.float32),
-            np.full(good.shape, 0.0 if single else 1.0, np.float32),
-            np.full(good.shape, np.log10(scale) - 1.7, np.float32),
-        ]
-    )
-    return planes.astype(np.float32)
+    planes = np.empty((len(PLANES), *good.shape), np.float32)
+    attenuation, density, z_weighted, z_weight, sigma, there, has_z, log_scale = planes
+    np.divide(materials.radiograph.attenuation[0], np.float32(4), out=attenuation)
+    np.divide(materials.areal_density, np.float32(scale), out=density)
+    z, z_weight[:] = _pooled_z(materials, 3)
+    np.multiply((z - 20) / 20, z_weight, out=z_weighted)
+    np.sqrt(np.maximum(materials.radiograph.variance[0], 0), out=sigma)
+    told = good & np.isfinite(sigma)
+    sigma *= np.float32(5)
+    np.minimum(sigma, np.float32(2), out=sigma)
+    unknown = ~good
+    np.copyto(attenuation, np.float32(1.5), where=unknown)
+    np.copyto(density, np.float32(3), where=unknown)
+    np.copyto(sigma, np.float32(2), where=~told)
+    there[:] = good
+    has_z[:] = np.isfinite(materials.z_eff).any()
+    log_scale[:] = np.log10(scale) - 1.7
+    return planes

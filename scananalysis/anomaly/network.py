@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -160,7 +161,7 @@ def scores_of_logits(
     inner = cv2.erode(core, np.ones((_RIM, _RIM), np.uint8)) > 0
     if inner.any():
         insert -= np.float32(_OWN_LEVEL * np.median(insert[inner]))
-    best = likelihood[:families].argmax(axis=0).astype(np.int16)
+    best = _place_of_largest(likelihood[:families])
     family = np.where(load & (goods > 0.5), best, np.int16(-1))
     scored = load & measured
     nothing = np.float32(np.nan)
@@ -176,7 +177,7 @@ def scores_of_logits(
         means = [_mean_within(evidence, scored, size) + np.float32(offset) for size, offset in _WINDOWS]
         undeclared = np.maximum.reduce(means)
         smooth = [cv2.boxFilter(likelihood[i], -1, (_NEAR, _NEAR), borderType=cv2.BORDER_REFLECT) for i in own]
-        reference = np.array(own, np.int16)[np.argmax(smooth, axis=0)] if own else best
+        reference = np.array(own, np.int16)[_place_of_largest(smooth)] if own else best
     return CellScores(
         # A spot that lets nothing through is unmeasured, but in goods that do it is the more remarkable.
         {DECLARED: np.where(scored, undeclared, nothing), INSERT: np.where(inner, insert, nothing)},
@@ -184,6 +185,16 @@ def scores_of_logits(
         reference,
         load,
     )
+
+
+def _place_of_largest(planes: Sequence[NDArray[np.float32]] | NDArray[np.float32]) -> NDArray[np.int16]:
+    """Return the index of the largest of several planes at every place, the first of equals: `numpy.argmax`, but plane by plane."""
+    largest = planes[0].copy()
+    found = np.zeros(largest.shape, np.int16)
+    for k in range(1, len(planes)):
+        np.copyto(found, k, where=planes[k] > largest)
+        np.maximum(largest, planes[k], out=largest)
+    return found
 
 
 def _mean_within(plane: NDArray[np.float32], mask: NDArray[np.bool_], size: int) -> NDArray[np.float32]:

@@ -29,18 +29,40 @@ def load_area(goods: NDArray[np.bool_], *, closing: int = 5) -> NDArray[np.bool_
     -------
     ndarray of bool, (y, x)
     """
-    from scipy import ndimage
+    import cv2
 
     margin = closing
     # Padded, since a closing near the border of the image would otherwise erode what touches it.
-    padded = np.pad(goods, margin)
-    kernel = np.ones((closing, closing), bool)
-    opened = ndimage.binary_opening(padded, np.ones((2, 2), bool))
-    filled = ndimage.binary_fill_holes(ndimage.binary_closing(opened, kernel))
-    labels, count = ndimage.label(filled)
-    if count == 0:
+    padded = np.pad(goods.astype(np.uint8), margin)
+    closed = _eroded(_dilated(_dilated(_eroded(padded, 2), 2), closing), closing)
+    # Holes are what cannot be reached from the margin.
+    reached = closed.copy()
+    cv2.floodFill(reached, None, (0, 0), 2, flags=4)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((reached != 2).astype(np.uint8), connectivity=4)
+    if count < 2:
         return np.zeros_like(goods)
-    sizes = np.bincount(labels.ravel())[1:]
-    keep = np.flatnonzero(sizes >= _SMALLEST_SHARE * sizes.max()) + 1
-    area: NDArray[np.bool_] = np.isin(labels, keep)[margin:-margin, margin:-margin]
+    sizes = stats[:, cv2.CC_STAT_AREA]
+    keep = sizes >= _SMALLEST_SHARE * sizes[1:].max()
+    keep[0] = False
+    area: NDArray[np.bool_] = keep[labels[margin:-margin, margin:-margin]]
     return area
+
+
+def _eroded(mask: NDArray[np.uint8], edge: int) -> NDArray[np.uint8]:
+    """Erode by a square; outside the image there is nothing."""
+    import cv2
+
+    anchor = (edge // 2, edge // 2)
+    kernel = np.ones((edge, edge), np.uint8)
+    eroded = cv2.erode(mask, kernel, anchor=anchor, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return np.asarray(eroded, np.uint8)
+
+
+def _dilated(mask: NDArray[np.uint8], edge: int) -> NDArray[np.uint8]:
+    """Dilate by a square, turned round so that one of even edge undoes the shift of its erosion."""
+    import cv2
+
+    anchor = (edge - 1 - edge // 2,) * 2
+    kernel = np.ones((edge, edge), np.uint8)
+    dilated = cv2.dilate(mask, kernel, anchor=anchor, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return np.asarray(dilated, np.uint8)
