@@ -178,8 +178,7 @@ def pulses_of(
     """
     channels, lines, _ = scan.shape
     nominal = float(np.hypot(scanner.pulse.fluctuation_common, scanner.pulse.fluctuation_channel))
-    # Columns of one pulse share its error: a mean over lines holds that many fewer independent ones than it has lines.
-    beside = float(np.sqrt(scanner.geometry.columns))
+    columns = scanner.geometry.columns
     measured = used is not None and not used.has_monitor
     fluctuation = used.monitor_sigma if used is not None and measured else np.full(channels, nominal)
     steady = nominal == 0 and not scanner.pulse.monitor
@@ -195,12 +194,12 @@ def pulses_of(
             remedy="use a recipe with pulse.source = 'auto'",
         )
     if wanted and recipe.pulse.source != "image" and scan.monitor is not None and used is not None and has_monitor:
-        sigma = used.monitor_sigma * beside
+        sigma = pulses.sigma_per_line(used.monitor_sigma, columns)
         seen = pulses.from_monitor(scan.monitor, used.air_monitor, sigma, common=recipe.pulse.common)
         return follow_drift(seen, None, usual, fluctuation)
-    blind = pulses.steady((channels, lines)) if steady else pulses.unknown((channels, lines), fluctuation * beside)
-    if not recipe.pulse.enabled:
-        blind = pulses.unknown((channels, lines), fluctuation * beside)
+    blind = pulses.unknown((channels, lines), pulses.sigma_per_line(fluctuation, columns))
+    if steady and recipe.pulse.enabled:
+        blind = pulses.steady((channels, lines))
     if not wanted and usual == 0:
         return follow_drift(blind, None, usual, fluctuation)
 

@@ -63,6 +63,27 @@ class Levels:
     known: NDArray[np.bool_]
 
 
+def sigma_per_line(sigma: NDArray[np.float64], columns: int) -> NDArray[np.float64]:
+    """Return the error of a pulse that counts for one of the lines it gives: a mean over lines holds fewer independent errors than lines.
+
+    Parameters
+    ----------
+    sigma : ndarray of float64, (channel,)
+        1-σ error of a pulse.
+    columns : int
+        Lines that share one pulse and its error.
+
+    Examples
+    --------
+    The mean over a pulse's four lines, taken as independent, has the error of the pulse:
+
+    >>> float(sigma_per_line(np.array([0.002]), 4)[0] / 4**0.5)
+    0.002
+    """
+    found: NDArray[np.float64] = sigma * float(np.sqrt(columns))
+    return found
+
+
 def unknown(shape: tuple[int, int], fluctuation: NDArray[np.float64]) -> Pulses:
     """Return pulses of strength 1 that nothing is known of, with the beam's relative fluctuation per channel as their error.
 

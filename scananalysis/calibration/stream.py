@@ -235,13 +235,11 @@ class Stream:
 
     def _pulses(self) -> pulses.Pulses:
         used = self._used
-        # Columns of one pulse share its error.
-        beside = float(np.sqrt(self._scanner.geometry.columns))
+        columns = self._scanner.geometry.columns
         if not self._recipe.pulse.enabled:
             spread = np.full(len(self._plans), self._nominal) if used.has_monitor else used.monitor_sigma
-            return pulses.unknown((len(self._plans), self._counts.shape[1]), spread * beside)
+            return pulses.unknown((len(self._plans), self._counts.shape[1]), pulses.sigma_per_line(spread, columns))
         if self._steady:
             return pulses.steady((len(self._plans), self._counts.shape[1]))
-        return pulses.from_monitor(
-            self._monitor, used.air_monitor, used.monitor_sigma * beside, common=self._recipe.pulse.common
-        )
+        sigma = pulses.sigma_per_line(used.monitor_sigma, columns)
+        return pulses.from_monitor(self._monitor, used.air_monitor, sigma, common=self._recipe.pulse.common)

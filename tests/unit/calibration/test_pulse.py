@@ -1,8 +1,12 @@
 import numpy as np
 import pytest
 
-from scananalysis.calibration import pulse
+from scananalysis.calibration import Calibration, Recipe, Stream, pulse
+from scananalysis.calibration.chain import pulses_of
+from scananalysis.calibration.plan import plans_of
 from scananalysis.calibration.recipe import PulseNormalisation
+from scananalysis.detectors import scanner
+from scananalysis.simulation import Scene, render
 
 FLUCTUATION = np.array([0.03, 0.03])
 
@@ -86,3 +90,23 @@ def test_a_steady_beam_is_left_alone():
     seen, _ = picture(noise=0.2)
     # 20 elements of 20 % noise tell the pulse within 4 %, which is more than it fluctuates.
     assert not found_in(seen, band=0.45).known.any()
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_file_and_stream_state_the_same_error_of_a_shared_pulse(enabled):
+    """Two lines of one pulse: each states √2 times its error, whichever way the lines come."""
+    portal = scanner("cargo-6-4mv").binned(8, 8)
+    pair = portal.model_copy(update={"geometry": portal.geometry.model_copy(update={"columns": 2})})
+    scan = render(Scene((), 800.0), portal, seed=1).scan
+    used = Calibration.from_references(scan)
+    recipe = Recipe.model_validate({"pulse": {"enabled": enabled}, "defects": {"in_scan": "off"}})
+    found = {}
+    for name, device in (("one", portal), ("two", pair)):
+        block = Stream(device, used, recipe=recipe).feed(scan.counts, scan.monitor)
+        plans = plans_of(used, device, 0.0, recipe)
+        stated, _ = pulses_of(scan, device, used, plans, recipe)
+        shown = block.systematic["pulse-0"].effect[0, 0, 1:9]
+        blur = np.sqrt(0.25**2 + 0.75**2) if name == "one" else np.sqrt(0.5)
+        np.testing.assert_allclose(shown, stated.sigma[0, 1:9] * blur, rtol=1e-5)
+        found[name] = stated.sigma
+    np.testing.assert_allclose(found["two"], found["one"] * np.sqrt(2), rtol=1e-6)
