@@ -7,7 +7,7 @@ of 0.95: 5.07 + 1.64).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -53,47 +53,72 @@ def minimum_detectable(
         for edge, least in ((object_mm, 1), (surroundings_mm, 3))
     )
     good = usable(materials)
-    if load is None:
-        found = _noticed(materials, good, size, wide)
-    else:
-        inside, outside = (_noticed(materials, good & part, size, wide) for part in (load, ~load))
-        found = np.where(load, inside, outside)
-    share = _box(good.astype(np.float32), size)
-    return np.where(share >= 0.5, found, np.float32(np.inf)).astype(np.float32)
+    shown = _box(good, size) >= np.float32(0.5)
+    density = np.where(good, materials.areal_density, np.float32(0))
+    variance = np.where(good, materials.sigma_areal_density, np.float32(0))
+    variance *= variance
+    found = np.full(good.shape, np.inf, np.float32)
+    for part in (np.ones_like(good),) if load is None else (load, ~load):
+        asked = part & shown
+        if asked.any():
+            np.copyto(found, _noticed((density, variance), good & part, asked, size, wide), where=asked)
+    return found
 
 
 def _noticed(
-    materials: MaterialMap, mask: NDArray[np.bool_], size: tuple[int, int], wide: tuple[int, int]
+    goods: tuple[NDArray[np.float32], NDArray[np.float32]],
+    mask: NDArray[np.bool_],
+    asked: NDArray[np.bool_],
+    size: tuple[int, int],
+    wide: tuple[int, int],
 ) -> NDArray[np.float32]:
-    """Return the contrast that is noticed among the places of a mask."""
+    """Return the contrast that is noticed among the places of a mask, right where it is asked for."""
     import cv2
 
-    part = mask.astype(np.float32)
-    density = np.where(mask, materials.areal_density, 0).astype(np.float32)
-    variance = np.where(mask, materials.sigma_areal_density, 0).astype(np.float32) ** 2
-    share = np.maximum(_box(part, size), np.float32(1e-3))
-    mean = (_box(density, size) / share).astype(np.float32)
+    density, variance = (np.where(mask, plane, np.float32(0)) for plane in goods)
+    share = np.maximum(_box(mask, size), np.float32(1e-3))
+    mean = _box(density, size)
+    mean /= share
     # Running sums may end a rounding error below zero.
-    noise = np.maximum(_box(variance, size), 0) / share**2 / (size[0] * size[1])
+    noise = np.maximum(_box(variance, size), 0)
+    share *= share
+    share *= np.float32(size[0] * size[1])
+    noise /= share
     # Cells at the rim hold goods and air; an object's surroundings are windows that hold none of them.
-    clear = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1).astype(np.float32)
-    whole = (_box(clear, size) > np.float32(0.999)).astype(np.float32)
-    # Where the part is too narrow for that, its windows serve as they are.
-    reach = (_box(whole, wide) * (wide[0] * wide[1]) > np.float32(0.5)).astype(np.float32)
-    clutter = [_spread(mean, weight.astype(np.float32), wide) for weight in (whole, part)]
-    return np.asarray(np.float32(CONTRAST_SIGMAS) * np.sqrt(noise + np.where(reach > 0, *clutter)), np.float32)
+    clear = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1)
+    whole = _box(clear.view(np.bool_), size) > np.float32(0.999)
+    within = _box(whole, wide)
+    clutter = _spread(mean, whole, within, wide)
+    reach = within * np.float32(wide[0] * wide[1]) > np.float32(0.5)
+    if not reach[asked].all():
+        # Where the part is too narrow for that, its windows serve as they are.
+        np.copyto(clutter, _spread(mean, mask, _box(mask, wide), wide), where=~reach)
+    noise += clutter
+    np.sqrt(noise, out=noise)
+    noise *= np.float32(CONTRAST_SIGMAS)
+    return noise
 
 
-def _spread(mean: NDArray[np.float32], weight: NDArray[np.float32], wide: tuple[int, int]) -> NDArray[np.float32]:
-    """Return the variance of object-sized means about their surroundings: what an object has to beat."""
-    share = np.maximum(_box(weight, wide), np.float32(1e-6))
-    centre = (_box((weight * mean).astype(np.float32), wide) / share).astype(np.float32)
-    spread = np.maximum(_box((weight * (mean - centre) ** 2).astype(np.float32), wide), 0) / share
-    return spread.astype(np.float32)
+def _spread(
+    mean: NDArray[np.float32], where: NDArray[np.bool_], share: NDArray[np.float32], wide: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Return the variance of object-sized means about their surroundings, of which ``share`` counts: what an object has to beat."""
+    weight, share = where.astype(np.float32), np.maximum(share, np.float32(1e-6))
+    work = weight * mean
+    centre = _box(work, wide)
+    centre /= share
+    np.subtract(mean, centre, out=work)
+    work *= work
+    work *= weight
+    spread = np.maximum(_box(work, wide), 0)
+    spread /= share
+    return spread
 
 
-def _box(plane: NDArray[np.float32], edge: tuple[int, int]) -> NDArray[np.float32]:
+def _box(plane: NDArray[np.float32] | NDArray[np.bool_], edge: tuple[int, int]) -> NDArray[np.float32]:
     import cv2
 
+    source: NDArray[Any] = plane.view(np.uint8) if plane.dtype == np.bool_ else plane
     # OpenCV names the width first.
-    return np.asarray(cv2.boxFilter(plane, -1, (edge[1], edge[0]), borderType=cv2.BORDER_REFLECT), np.float32)
+    found = cv2.boxFilter(source, cv2.CV_32F, (edge[1], edge[0]), borderType=cv2.BORDER_REFLECT)
+    return np.asarray(found, np.float32)
