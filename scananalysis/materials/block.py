@@ -43,9 +43,16 @@ class Block:
         α_high, α_low and their variances, of the whole image.
     part : Part
         What of it is looked up.
+    systematic : bool
+        Whether σ counts the model's own error.
+
+    Notes
+    -----
+    Flags count the own error of fitted curves, which their fit knows for every element. That of nominal curves, one figure for all, goes
+    into σ alone: what it does to both branches alike cannot tell them apart.
     """
 
-    def __init__(self, table: InverseTable, pair: Sequence[Plane], part: Part) -> None:
+    def __init__(self, table: InverseTable, pair: Sequence[Plane], part: Part, *, systematic: bool) -> None:
         high, low, var_high, var_low = (np.ascontiguousarray(plane[part.at]) for plane in pair)
         self.table, self.part = table, part
         self.scratch = held = scratch(high.shape)
@@ -82,6 +89,8 @@ class Block:
         self._blur(at_fold)
         if self.deep:
             self._decide_deep(beyond=beyond)
+        if systematic:
+            self._add_own()
         self._flags(along)
 
     def _beyond_hydrogen(self, along: Plane, work: Plane) -> bool:
@@ -138,14 +147,18 @@ class Block:
         return out
 
     def _blur(self, out: Plane) -> None:
-        """σ of α_low about the curve of an element, as a part of the way from fold to hydrogen."""
+        """Find the σ of α_low about the curve of an element, and write it as a part of the way from fold to hydrogen."""
         self.square = self._variance(self.along, self.var_high, self.var_low, self.scratch.plane("plane2"))
         self.noise = np.sqrt(self.square, out=self.scratch.plane("plane3"))
-        self.blur = np.multiply(self.span, self.high, out=out)
-        np.abs(self.blur, out=self.blur)
-        np.divide(self.noise, self.blur, out=self.blur)
+        self.blur = self._part_of_the_way(out)
+
+    def _part_of_the_way(self, out: Plane) -> Plane:
+        np.multiply(self.span, self.high, out=out)
+        np.abs(out, out=out)
+        np.divide(self.noise, out, out=out)
         if self.any_thin:
-            self.blur[self.thin] = 0
+            out[self.thin] = 0
+        return out
 
     def _decide_deep(self, *, beyond: bool) -> None:
         """Add pairs for which the first branch ends too deep: where both explain a pair, the second serves then."""
@@ -160,6 +173,29 @@ class Block:
             self._rows()
             self._read()
             self._blur(self.blur)
+
+    def _add_own(self) -> None:
+        """Add the model's own error to the variance of α_high, and to variance and σ of α_low about the curve of an element."""
+        held = self.scratch
+        high = np.multiply(self.high, self.high, out=held.plane("own high"))
+        low = np.multiply(self.low, self.low, out=held.plane("number"))
+        if self.table.own.size:
+            fine = np.float32(1 / COARSE)
+            self.row *= fine
+            column = np.multiply(self.column, fine, out=held.plane("own column"))
+            own = held.read("own", self.table.own, column, self.row)
+            high *= own[0]
+            low *= own[1]
+        else:
+            high *= np.float32(self.table.own_variance)
+            low *= np.float32(self.table.own_variance)
+        high += self.var_high
+        low += self.var_low
+        self.var_high = high
+        self._variance(self.along, high, low, self.square)
+        np.sqrt(self.square, out=self.noise)
+        if self.table.own.size:
+            self._part_of_the_way(self.blur)
 
     def _flags(self, work: Plane) -> None:
         """Say which pairs both branches explain, and which neither."""
@@ -211,31 +247,11 @@ class Block:
         out *= np.float32(SIGMA_ROWS - 1)
         return out
 
-    def _with_own(self) -> tuple[Plane, Plane, Plane]:
-        """Variance of α_high, and variance and σ of α_low about the curve of an element, with the model's own error."""
-        held = self.scratch
-        high = np.multiply(self.high, self.high, out=held.plane("own high"))
-        low = np.multiply(self.low, self.low, out=held.plane("number"))
-        if self.table.own.size:
-            fine = np.float32(1 / COARSE)
-            self.row *= fine
-            column = np.multiply(self.column, fine, out=held.plane("own column"))
-            own = held.read("own", self.table.own, column, self.row)
-            high *= own[0]
-            low *= own[1]
-        else:
-            high *= np.float32(self.table.own_variance)
-            low *= np.float32(self.table.own_variance)
-        high += self.var_high
-        low += self.var_low
-        square = self._variance(self.along, high, low, self.square)
-        return high, square, np.sqrt(square, out=self.noise)
-
-    def solve(self, out: Sequence[Plane], quality: NDArray[np.uint32], *, systematic: bool) -> None:
+    def solve(self, out: Sequence[Plane], quality: NDArray[np.uint32]) -> None:
         """Fill λ, Z, their σ and correlation, and the flags."""
         depth, z, sigma_depth, sigma_z, correlation = out
         held = self.scratch
-        var_high, square, noise = self._with_own() if systematic else (self.var_high, self.square, self.noise)
+        var_high, square, noise = self.var_high, self.square, self.noise
         # Neither without noise nor of unknown variance.
         ordinary = float(noise.min()) > 0
         climb = np.multiply(self.by_z, self.high, out=self.by_z)

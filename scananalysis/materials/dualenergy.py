@@ -297,8 +297,8 @@ class DualEnergyModel:
         fan_angle_rad : float or ndarray, (y,)
             One angle, or one per row of two-dimensional input.
         systematic : bool
-            σ and correlation count the model's own error (`systematic_variance`), which is shared by all pixels of a material;
-            flags are those of the variances alone, and so is everything without it.
+            σ and correlation count the model's own error (`systematic_variance`), which is shared by all pixels of a material, and so
+            do flags where curves were fitted. Without it everything comes of the variances alone.
 
         Returns
         -------

@@ -126,7 +126,7 @@ def invert(
     quality = np.empty((height, width), np.uint32)
 
     def solve(part: Part) -> None:
-        Block(table, pair, part).solve([o[part.at] for o in out], quality[part.at], systematic=systematic)
+        Block(table, pair, part, systematic=systematic).solve([o[part.at] for o in out], quality[part.at])
 
     _each(solve, parts(table, angle, width))
 
@@ -135,7 +135,7 @@ def invert(
         twins = [np.empty((height, width), np.float32) for _ in range(3)]
 
         def solve(part: Part) -> None:
-            found = Block(table, pair, part).details(out[3][part.at])
+            found = Block(table, pair, part, systematic=systematic).details(out[3][part.at])
             jacobian[(slice(None), slice(None), *part.at)] = found[0]
             for target, plane in zip(twins, found[1:], strict=True):
                 target[part.at] = plane

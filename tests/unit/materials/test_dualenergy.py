@@ -305,6 +305,28 @@ def test_curves_fitted_to_three_elements_predict_the_others(portal):
     assert unflagged >= 0.8 * alone
 
 
+def test_uranium_is_flagged_although_curves_place_it_a_little_off(portal):
+    """It stands at the end of the second branch, where the error of curves that were fitted up to lead decides, not noise."""
+    rng = np.random.default_rng(5)
+    flagged, by_noise = [], []
+    for _ in range(8):
+        beams = tuple(disturbed(beam, rng) for beam in portal.beams)
+        truth = DualEnergyModel(
+            beams, 1 + rng.normal(0, [0.1, 0.005, 0.005], (2, 3)), np.zeros((2, 3, 3)), 0.0, np.ones(2), 400.0
+        )
+        depth, z = (a.ravel() for a in grid([10, 20, 30, 50, 75, 100, 135, 155], [6, 26, 82]))
+        alpha = np.stack(truth.forward(depth, z))
+        steps = alpha + 0.003 * rng.standard_normal(alpha.shape)
+        fitted = DualEnergyModel.fit(portal.beams, StepWedge(z, depth, steps, np.full(alpha.shape, 9e-6)))
+        pair = np.stack(truth.forward(np.linspace(50, 150, 40), 92.0)) + 0.003 * rng.standard_normal((2, 40))
+        flagged.append(fitted.invert(*pair, np.full(40, 9e-6), np.full(40, 9e-6)).quality != 0)
+        by_noise.append(fitted.invert(*pair, np.full(40, 9e-6), np.full(40, 9e-6), systematic=False).quality != 0)
+    flagged, by_noise = np.array(flagged), np.array(by_noise)
+    assert (flagged | ~by_noise).all()  # counting an error takes no flag away
+    assert flagged.mean() > 0.8
+    assert by_noise.mean() < 0.7
+
+
 def points(**change):
     return StepWedge(
         **({"z": [6, 13, 26], "areal_density": [10, 20, 30], "alpha": [[0.5, 0.9, 1.2], [0.6, 1, 1.3]]} | change)
