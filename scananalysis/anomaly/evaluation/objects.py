@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from scananalysis.anomaly.features import usable
 from scananalysis.anomaly.model import STRIDE
 
 if TYPE_CHECKING:
@@ -34,9 +35,11 @@ class Wrong(NamedTuple):
     added : float or None
         Mean absolute change of areal density over the mask, g/cm².
     clutter : float or None
-        Median spread of attenuation in windows of 200 mm over and around it, a plane taken out of each, as an ideal scanner would see
-        the load without it.
+        Median spread of the measured attenuation, noise and all, in windows of 200 mm around it, a plane taken out of each; None where
+        no window around it can be measured.
     mass_kg : float or None
+    share : float or None
+        Of the load's area that it covers.
     """
 
     mask: NDArray[np.bool_]
@@ -44,6 +47,7 @@ class Wrong(NamedTuple):
     added: float | None = None
     clutter: float | None = None
     mass_kg: float | None = None
+    share: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as plain values."""
@@ -53,6 +57,7 @@ class Wrong(NamedTuple):
             "added_g_cm2": _rounded(self.added),
             "clutter": _rounded(self.clutter),
             "mass_kg": _rounded(self.mass_kg),
+            "share": _rounded(self.share),
         }
 
 
@@ -84,7 +89,7 @@ def whats_wrong(made: Prepared, declared: frozenset[int] | None, twin: Mapping[s
         family = truth["family"]
         mask = (family >= 0) & ~np.isin(family, list(declared or ()))
         seen = truth["areal_density"][mask]
-        return Wrong(mask, float(seen.mean()) if seen.size else None)
+        return Wrong(mask, float(seen.mean()) if seen.size else None, share=_share(mask, truth["load"]))
     change = truth["areal_density"] - twin["areal_density"]
     mask = (twin["load"] & (change < -_LEAST_CHANGE)) if made.fraud == "missing" else truth["insert"].astype(bool)
     labels: Any = made.labels
@@ -95,35 +100,43 @@ def whats_wrong(made: Prepared, declared: frozenset[int] | None, twin: Mapping[s
         mask,
         float(twin["areal_density"][mask].mean()),
         float(np.abs(change[mask]).mean()),
-        _clutter(twin["attenuation"], twin["load"], mask, made.cells.pixel_mm),
+        _clutter(made.cells.radiograph.attenuation[0], twin["load"] & usable(made.cells), mask, made.cells.pixel_mm),
         mass,
+        _share(mask, twin["load"]),
     )
+
+
+def _share(mask: NDArray[np.bool_], load: NDArray[np.bool_]) -> float | None:
+    return float(mask.sum() / load.sum()) if load.any() else None
 
 
 def _clutter(
     attenuation: NDArray[np.float32],
-    load: NDArray[np.bool_],
+    measured: NDArray[np.bool_],
     mask: NDArray[np.bool_],
     pixel_mm: tuple[float, float],
 ) -> float | None:
-    """Return the median spread of attenuation in windows over and around a mask, a plane taken out of each.
+    """Return the median spread of attenuation in windows around a mask, a plane taken out of each.
 
-    Cells at the rim of the load hold air too and are left out; windows that are less than half full say nothing.
+    Cells at the rim of the load hold air too, and those beside the mask a part of what it covers: both are left out, and so are windows
+    of which less than half is left.
     """
     import cv2
 
-    inside = cv2.erode(load.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) > 0
+    square = np.ones((3, 3), np.uint8)
+    there = cv2.erode(measured.astype(np.uint8), square, borderValue=1) > cv2.dilate(mask.astype(np.uint8), square)
     rows, columns = np.nonzero(mask)
     high, wide = (max(3, round(_WINDOW_MM / pitch)) for pitch in pixel_mm)
     found = []
-    for top in range(max(0, int(rows.min()) - high // 2), int(rows.max()) + 1, high):
-        for left in range(max(0, int(columns.min()) - wide // 2), int(columns.max()) + 1, wide):
+    for top in range(max(0, int(rows.min()) - high), min(int(rows.max()) + high, mask.shape[0] - high) + 1, high // 2):
+        for left in range(
+            max(0, int(columns.min()) - wide), min(int(columns.max()) + wide, mask.shape[1] - wide) + 1, wide // 2
+        ):
             window = np.s_[top : top + high, left : left + wide]
-            there = inside[window]
-            values = attenuation[window][there].astype(np.float64)
-            if values.size < max(9, high * wide / 2):
+            y, x = np.nonzero(there[window])
+            if y.size < max(9, high * wide / 2):
                 continue
-            y, x = np.nonzero(there)
+            values = attenuation[window][y, x].astype(np.float64)
             design = np.column_stack([np.ones(values.size), y - y.mean(), x - x.mean()])
             plane, *_ = np.linalg.lstsq(design, values, rcond=None)
             found.append(float(np.std(values - design @ plane)))

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from scananalysis.anomaly.detectability import CONTRAST_SIGMAS
+from scananalysis.anomaly.evaluation.conditions import by_condition, separation
 from scananalysis.anomaly.evaluation.localise import aupimo, average_precision, froc
 from scananalysis.anomaly.evaluation.pod import fit_pod
-from scananalysis.anomaly.evaluation.rates import Rate, auroc, expected_alarms, mcnemar, realised
+from scananalysis.anomaly.evaluation.rates import Rate, expected_alarms, mcnemar, realised
 from scananalysis.anomaly.evaluation.scoring import CLEAN, WRONG, Scan
 
 FALSE_MARKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
@@ -32,7 +33,7 @@ UNITS = {
     "background": "areal density behind, g/cm²",
     "added": "mean change of areal density, g/cm²",
     "mass": "mass of the object, kg",
-    "clutter": "clutter of attenuation around the object",
+    "clutter": "measured clutter of attenuation around the object",
     "contrast": "change over noise and clutter, σ",
     "apart": "undeclared goods from the nearest declared ones, steps (a factor of 1.8 in bulk density, 3 in Z)",
 }
@@ -70,7 +71,11 @@ def summarise(scans: Sequence[Scan], sizes: Mapping[str, Mapping[str, int]], rat
             name: {key: _false_alarms(scans, name, sizes[name], rate) for key, rate in zip(by_rate, rates, strict=True)}
             for name in models
         },
-        "auroc": {name: _separation(scans, name) for name in models},
+        "auroc": {name: separation(scans, name) for name in models},
+        "conditions": {
+            name: {key: by_condition(scans, name, rate) for key, rate in zip(by_rate, rates, strict=True)}
+            for name in models
+        },
         "pixels": {name: _pixels(scans, name) for name in models},
         "froc": {name: _froc(scans, name) for name in models},
         "pod": {
@@ -174,14 +179,6 @@ def _false_alarms(scans: Sequence[Scan], model: str, sizes: Mapping[str, int], r
     found["combined"] = {"nominal": rate, **alarms.to_dict(), "most": most, "fits": alarms.hits <= most}
     found["consistent"] = found["combined"]["fits"] and all(v["consistent"] for v in found["heads"].values())
     return found
-
-
-def _separation(scans: Sequence[Scan], model: str) -> float | None:
-    right, wrong = (
-        [scan.models[model].highest_declared for scan in scans if scan.kind == kind] for kind in (CLEAN, WRONG)
-    )
-    known = [[value for value in values if value is not None] for values in (right, wrong)]
-    return auroc(*known) if all(known) else None
 
 
 def _located_kinds(scans: Sequence[Scan]) -> list[str]:

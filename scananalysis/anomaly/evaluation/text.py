@@ -79,11 +79,7 @@ def markdown(result: Mapping[str, Any], figures: Sequence[str] = ()) -> str:
         "",
         *markdown_table(*table(result)),
     ]
-    lines += [
-        f"Right against wrong declaration on the same pixels, AUROC of {model}: {value:.3f}."
-        for model, value in result["auroc"].items()
-        if value is not None
-    ]
+    lines += _separation(result)
     for other, by_rate in result["against"].items():
         for rate, kinds in by_rate.items():
             better = [NAMES.get(k, k) for k, v in kinds.items() if k != CLEAN and v["p_value"] < _SIGNIFICANT]
@@ -92,6 +88,7 @@ def markdown(result: Mapping[str, Any], figures: Sequence[str] = ()) -> str:
             )
     lines += ["", "## Alarms at what is wrong", "", "Only alarms within 0.2 m of it count.", ""]
     lines += markdown_table(*table(result, "located"))
+    lines += _conditions(result)
     lines += _false_alarms(result)
     lines += _groups(result)
     lines += _pod(result)
@@ -100,6 +97,37 @@ def markdown(result: Mapping[str, Any], figures: Sequence[str] = ()) -> str:
     for name in figures:
         lines += [f"![{Path(name).stem.replace('-', ' ')}]({name})", ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _separation(result: Mapping[str, Any]) -> list[str]:
+    """Return a sentence per model; distances beyond the first are in steps of density and atomic number."""
+    lines = []
+    for model, found in result["auroc"].items():
+        if found:
+            told = [
+                f"{each['auroc']:.3f} ({each['pairs']} {'pairs' if least == '0' else f'with goods at least {least} steps apart'})"
+                for least, each in found.items()
+            ]
+            lines.append(f"Right against wrong declaration on the same pixels, AUROC of {model}: {', '.join(told)}.")
+    return lines
+
+
+def _conditions(result: Mapping[str, Any]) -> list[str]:
+    models, rates = list(result["conditions"]), list(next(iter(result["conditions"].values()), {}))
+    names = list(result["conditions"][models[0]][rates[0]]) if rates else []
+    if not names:
+        return []
+    rows = []
+    for name in names:
+        cells = [result["conditions"][m][r][name] for r in rates for m in models]
+        rows.append([name, str(cells[0]["trials"]), *map(_rate, cells)])
+    return [
+        "## Where the image should suffice",
+        "",
+        "Alarms at frauds that are large enough in loads that are even enough; clutter is the spread of measured attenuation around them.",
+        "",
+        *markdown_table(["frauds", "n", *(f"{m}, at {float(r):.2g}" for r in rates for m in models)], rows),
+    ]
 
 
 def _false_alarms(result: Mapping[str, Any]) -> list[str]:
