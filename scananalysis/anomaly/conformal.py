@@ -49,8 +49,11 @@ class ScanMaxima:
     def p_value(self, score: Any) -> NDArray[np.float32]:
         """Return the p-value of any array of scores; NaN scores (nothing was scored) get 1."""
         score = np.asarray(score, np.float64)
-        reached = self.maxima.size - np.searchsorted(self.maxima, np.nan_to_num(score, nan=-np.inf), side="left")
-        p: NDArray[np.float32] = ((1 + reached) / (self.maxima.size + 1)).astype(np.float32)
+        p = np.ones(score.shape, np.float32)
+        # Most places of a scan have no score.
+        scored = ~np.isnan(score)
+        reached = self.maxima.size - np.searchsorted(self.maxima, score[scored], side="left")
+        p[scored] = (1 + reached) / (self.maxima.size + 1)
         return p
 
     def threshold(self, false_alarm_rate: float) -> float:
