@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from scananalysis.calibration.curves import curves_for
 from scananalysis.calibration.defects import find_defects
+from scananalysis.calibration.measured import MEASURED, measure_crosstalk
 from scananalysis.calibration.recipe import Defects
 from scananalysis.calibration.references import TEMPERATURE, Calibration, acquired, temperature
 from scananalysis.core import CalibrationError, RawScan
@@ -121,6 +122,9 @@ def build_calibration(
 ) -> Calibration:
     """Build a set from dark and open-beam scans.
 
+    It also measures the crosstalk of neighbours, from their noise (`measured`); what such scans do not tell, afterglow, scatter and
+    curvature among it, comes from the scanner's definition.
+
     Parameters
     ----------
     dark, air : sequence of RawScan
@@ -162,6 +166,7 @@ def build_calibration(
         check_beam(lines.air, lines.dark.mean(axis=1), lines.dark.std(axis=1))
     made = Calibration.from_references(lines, valid_from=start, valid_until=end)
     _check_array(made)
+    share = measure_crosstalk(lines, made, find_defects(made, Defects()))
     stated = [warmth for scan in every if (warmth := temperature(scan)) is not None]
     warmth = float(np.mean(stated)) if temperature_c is None and stated else temperature_c
     if warmth is not None and not np.isfinite(warmth):
@@ -169,6 +174,8 @@ def build_calibration(
     extra: dict[str, Any] = {} if warmth is None else {TEMPERATURE: warmth}
     if files:
         extra["files"] = dict(files)
+    if share is not None:
+        extra[MEASURED] = {"crosstalk": asdict(share)}
     return replace(made, inputs={**made.inputs, **(inputs or {})}, metadata={**made.metadata, **extra})
 
 

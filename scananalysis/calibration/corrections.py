@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
+from scananalysis.calibration.measured import measured_of
 from scananalysis.core import ConfigurationError
 
 if TYPE_CHECKING:
@@ -99,6 +101,33 @@ class Corrections:
             drift=_choose(recipe.drift, recipe.drift.sigma, stated.drift),
             sigma=tuple((name, errors[name]) for name in sections if found[name] and errors[name]),
         )
+
+    def with_measured(self, metadata: Mapping[str, Any], recipe: Recipe) -> Corrections:
+        """Return the corrections with what a calibration set measured of them, unless the recipe states other values or wants none.
+
+        Parameters
+        ----------
+        metadata : mapping
+            Of the set.
+        recipe : Recipe
+
+        Examples
+        --------
+        >>> from scananalysis.calibration.recipe import Recipe
+        >>> from scananalysis.detectors import scanner
+        >>> found = {"measured": {"crosstalk": {"value": 0.0165, "sigma": 0.00075}}}
+        >>> Corrections.of(scanner("cargo-6-4mv"), Recipe()).with_measured(found, Recipe()).crosstalk
+        0.01575
+        """
+        asked, seen = recipe.crosstalk, measured_of(metadata, "crosstalk")
+        if seen is None or not asked.enabled or not asked.measured or asked.share is not None:
+            return self
+        known = seen.with_stated(self.crosstalk, self.crosstalk * asked.relative_sigma)
+        others = tuple(pair for pair in self.sigma if pair[0] != "crosstalk")
+        if known.value <= 0:
+            return replace(self, crosstalk=0.0, sigma=others)
+        own = (("crosstalk", known.sigma / known.value),) if known.sigma else ()
+        return replace(self, crosstalk=known.value, sigma=(*others, *own))
 
 
 def _choose(step: Linearity | Scatter | Drift, asked: float | None, stated: float) -> float:

@@ -99,7 +99,7 @@ def plans_of(
     CalibrationError
         The set was straightened by another curvature than the recipe asks for.
     """
-    corrections = Corrections.of(scanner, recipe)
+    corrections = Corrections.of(scanner, recipe).with_measured(used.metadata, recipe)
     used.check_corrections(corrections)
     needs_profile = bool(corrections.crosstalk or corrections.scatter_share)
     full_scale = scanner.readout.full_scale_counts

@@ -68,6 +68,10 @@ class Crosstalk(_Model):
         description="Share that each neighbouring element receives; the scanner's by default",
     )
     relative_sigma: NotNegative = Field(default=0.05, description="Relative 1-σ error of the share")
+    measured: bool = Field(
+        default=True,
+        description="Where no share is stated here, use what the calibration set measured, with the scanner's by their errors",
+    )
 
 
 class Scatter(_Model):

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from scananalysis.calibration import Calibration, Stream, build_calibration, calibrate, gather
+from scananalysis.calibration import Calibration, Recipe, Stream, build_calibration, calibrate, gather
 from scananalysis.core import CalibrationError, RawScan
 from scananalysis.detectors import scanner
 from scananalysis.simulation import Box, Matter, Piece, Scene, render
@@ -32,7 +32,13 @@ def test_separate_files_and_references_inside_give_the_same_set(scan):
     for name in ("offset", "gain", "gain_sigma", "quantum", "level_sigma", "air_monitor"):
         np.testing.assert_array_equal(getattr(inside, name), getattr(apart, name))
     assert inside.inputs == apart.inputs
-    np.testing.assert_array_equal(calibrate(scan, inside).attenuation, calibrate(scan, apart).attenuation)
+    # What it measured of the corrections too, which the references inside a scan are not asked for.
+    both = build_calibration([scan], [scan])
+    assert both.metadata["measured"] == apart.metadata["measured"]
+    np.testing.assert_array_equal(calibrate(scan, both).attenuation, calibrate(scan, apart).attenuation)
+    stated = Recipe.model_validate({"crosstalk": {"measured": False}})
+    plain = calibrate(scan, inside).attenuation
+    np.testing.assert_array_equal(calibrate(scan, apart, recipe=stated).attenuation, plain)
     np.testing.assert_array_equal(build_calibration([scan], [scan]).gain, inside.gain)
 
 
