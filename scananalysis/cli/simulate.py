@@ -37,8 +37,8 @@ def command(
         typer.Option(
             "--fraud",
             metavar="KIND",
-            help="swap, misdeclared or missing goods; or a hidden object: organic, metal, shield, dense, void, handgun, ammunition, cash, "
-            "cigarettes, person, false-wall, car or tungsten-shield.",
+            help="swap, misdeclared or missing goods; weight, false in the papers; or a hidden object: organic, metal, shield, "
+            "dense, void, handgun, ammunition, cash, cigarettes, person, false-wall, car or tungsten-shield.",
         ),
     ] = None,
     count: Annotated[

@@ -1,4 +1,4 @@
-"""What is wrong with a load as a whole: goods of another family, goods that are missing, and where something may be hidden."""
+"""What is wrong with a load as a whole: goods of another family, goods that are missing, false weights; where something may be hidden."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from scananalysis.simulation.goods import goods_under
 from scananalysis.simulation.hidden import Place
 
 if TYPE_CHECKING:
+    from scananalysis.core import Declaration
     from scananalysis.simulation.containers import Space
     from scananalysis.simulation.packing import Packed
     from scananalysis.simulation.scene import Piece
@@ -37,6 +38,19 @@ def apply_swap(
     for i in indices:
         swapped[i] = goods_under(str(rng.choice(others)))
     return swapped
+
+
+def false_weights(papers: Declaration, rng: np.random.Generator) -> tuple[Declaration, float]:
+    """Return papers with all weights of the goods too low by 20 to 60 % or too high by 25 to 100 %, and the factor."""
+    low, high = (0.4, 0.8) if rng.random() < 0.5 else (1.25, 2.0)
+    factor = round(float(rng.uniform(low, high)), 3)
+
+    def told(kg: float | None) -> float | None:
+        return None if kg is None else round(kg * factor, 1)
+
+    items = tuple(item.model_copy(update={"net_weight_kg": told(item.net_weight_kg)}) for item in papers.items)
+    gross = told(papers.cargo_gross_weight_kg)
+    return papers.model_copy(update={"items": items, "cargo_gross_weight_kg": gross}), factor
 
 
 def place_inside(packed: list[Packed], rooms: list[Space], rng: np.random.Generator) -> Place:

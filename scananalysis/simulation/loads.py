@@ -12,7 +12,7 @@ from scananalysis.cargo import Commodity, check_digit, commodities
 from scananalysis.core import ConfigurationError, Declaration
 from scananalysis.detectors import Scanner
 from scananalysis.simulation.containers import DRY, SIZES, ContainerSize, Space, container
-from scananalysis.simulation.frauds import apply_swap, place_inside, take_away
+from scananalysis.simulation.frauds import apply_swap, false_weights, place_inside, take_away
 from scananalysis.simulation.goods import goods_under
 from scananalysis.simulation.hidden import KINDS, WHOLE_ROOM, hide, hide_in_room
 from scananalysis.simulation.packing import Packed, fill_tank, pack
@@ -23,7 +23,7 @@ from scananalysis.simulation.vehicles import CAB_MM, DECK_MM, chassis, tractor, 
 
 __all__ = ["CARRIERS", "FRAUDS", "Load", "container_scene", "empty_scene"]
 
-FRAUDS = ("swap", "misdeclared", "missing", *KINDS)
+FRAUDS = ("swap", "misdeclared", "missing", "weight", *KINDS)
 """Part or all of the load is something else; part is missing; a hidden object of any kind."""
 
 CARRIERS = ("trailer", "truck", "rail")
@@ -120,14 +120,13 @@ def container_scene(
         pieces = pieces + added
     labels["true_headings"] = [goods.heading for goods in true]
     labels["goods_kg"] = round(sum(part.mass_kg for part in packed), 1)
-    scene = Scene(tuple(pieces), length, labels)
     boxed = frame.kind != "air"
-    return Load(
-        scene,
-        write_papers(
-            drawn, declared, rng, container_type=frame.code if boxed else None, tare_kg=frame.tare_kg if boxed else None
-        ),
+    papers = write_papers(
+        drawn, declared, rng, container_type=frame.code if boxed else None, tare_kg=frame.tare_kg if boxed else None
     )
+    if fraud == "weight":
+        papers, labels["weight_factor"] = false_weights(papers, twist)
+    return Load(Scene(tuple(pieces), length, labels), papers)
 
 
 def empty_scene(seed: int, scanner: Scanner, *, size: str | None = None, carrier: str | None = None) -> Load:

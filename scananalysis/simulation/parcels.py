@@ -9,7 +9,7 @@ import numpy as np
 
 from scananalysis.core import ConfigurationError
 from scananalysis.simulation.containers import Space
-from scananalysis.simulation.frauds import apply_swap, take_away
+from scananalysis.simulation.frauds import apply_swap, false_weights, take_away
 from scananalysis.simulation.hidden import KINDS, NOT_IN_PARCELS, Place, hide, object_mass_kg
 from scananalysis.simulation.packing import Packed, pack
 from scananalysis.simulation.papers import Load, write_papers
@@ -77,8 +77,10 @@ def parcel(
         added, labels["hidden"] = _small_object(fraud, room, twist)
         pieces = pieces + added
     labels |= {"true_headings": [g.heading for g in true], "goods_kg": round(sum(p.mass_kg for p in packed), 3)}
-    scene = Scene(tuple(pieces), float(length) + 160, labels)
-    return Load(scene, write_papers(drawn, declared, rng, container_type=None, tare_kg=None))
+    papers = write_papers(drawn, declared, rng, container_type=None, tare_kg=None)
+    if fraud == "weight":
+        papers, labels["weight_factor"] = false_weights(papers, twist)
+    return Load(Scene(tuple(pieces), float(length) + 160, labels), papers)
 
 
 def _small(goods: Commodity, room: Space, rng: np.random.Generator) -> Packed:

@@ -66,8 +66,8 @@ def _rounded(value: float | None) -> float | None:
 
 
 def needs_twin(fraud: str) -> bool:
-    """Say whether what is wrong shows against the same load without it: not where the load itself is another one."""
-    return fraud not in ("none", "swap", "misdeclared")
+    """Say whether what is wrong shows against the same load without it: not where the load itself, or nothing but the papers, is other."""
+    return fraud not in ("none", "swap", "misdeclared", "weight")
 
 
 def whats_wrong(made: Prepared, declared: frozenset[int] | None, twin: Mapping[str, NDArray[Any]] | None) -> Wrong:

@@ -65,6 +65,20 @@ def test_hidden_objects_lie_in_goods_and_in_the_container(seed):
     assert meets.any()
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_false_weights_are_in_the_papers_alone(seed):
+    honest, false = (container_scene(seed, PORTAL, fraud=fraud) for fraud in (None, "weight"))
+    assert false.scene.pieces == honest.scene.pieces
+    factor = false.scene.labels["weight_factor"]
+    assert 0.4 <= factor <= 0.8 or 1.25 <= factor <= 2
+    said, true = (load.declaration.cargo_gross_weight_kg for load in (false, honest))
+    assert said == pytest.approx(factor * true, abs=0.1)
+    for told, right in zip(false.declaration.items, honest.declaration.items, strict=True):
+        assert told.net_weight_kg == pytest.approx(factor * right.net_weight_kg, abs=0.1)
+        assert told.hs_code == right.hs_code
+    assert false.declaration.tare_kg == honest.declaration.tare_kg
+
+
 def test_missing_goods_are_declared_but_gone():
     for heading in ("6109", "1511", "7304", "8703"):
         clean, short = (
