@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from scananalysis.core import CalibrationError, sha256_file, sha256_json
+from scananalysis.core import CalibrationError, ConfigurationError, sha256_file, sha256_json
 from scananalysis.core.definitions import toml_content, validated
 
 
@@ -22,8 +22,12 @@ class CalibrationSet(_Model):
 
     scanner: str = Field(description="Name of the scanner in the catalogue")
     file: str = Field(description="Calibration set, HDF5; a relative path counts from the definition's folder")
-    valid_from: datetime | None = Field(default=None, description="First moment it serves; open if missing")
-    valid_until: datetime | None = Field(default=None, description="Last moment it serves; open if missing")
+    valid_from: datetime | None = Field(
+        default=None, description="First moment it serves; never before the moment from which the set itself holds"
+    )
+    valid_until: datetime | None = Field(
+        default=None, description="Last moment it serves; never after the moment until which the set itself holds"
+    )
     sha256: str | None = Field(
         default=None, pattern=r"^[0-9a-f]{64}$", description="Of the file; found when the run starts"
     )
@@ -70,7 +74,13 @@ class Archive(_Model):
         default="error", description="A scan without papers in a run that names declarations: an error row, or inspect"
     )
     scanner: str | None = Field(default=None, description="Scanner of scans that do not name theirs")
-    layout: str | None = Field(default=None, description="Layout of files that do not describe themselves")
+    layout: str | None = Field(
+        default=None,
+        description="Layout of files that do not describe themselves: a name, or a TOML file beside the definition",
+    )
+    layout_sha256: str | None = Field(
+        default=None, pattern=r"^[0-9a-f]{64}$", description="Of a layout's file; found when the run starts"
+    )
     format: str | None = Field(default=None, description="Format, if the first bytes do not tell")
 
 
@@ -103,6 +113,8 @@ class RunDefinition(_Model):
         plain = self.model_dump(mode="json", exclude={"title", "model"})
         for each in plain["calibration"]:
             del each["file"]
+        if plain["archive"]["layout_sha256"] is not None:
+            del plain["archive"]["layout"]
         return sha256_json(plain)
 
 
@@ -119,9 +131,12 @@ def read_definition(path: str | PathLike[str] | None, **changes: Any) -> RunDefi
     Raises
     ------
     ConfigurationError
-        Not readable, not TOML, or a field is unknown or out of range; the sentence names it.
+        Not readable, not TOML, or a field is unknown or out of range; a scanner, a layout or a format that nobody knows. The sentence
+        names it.
     CalibrationError
-        A calibration set is missing or has another sha256 than the definition says.
+        A calibration set is missing, is one of another scanner, never serves, or has another sha256 than the definition says.
+    FormatError
+        A file is no calibration set.
     """
     source = None if path is None else Path(path)
     expected = "a run definition in TOML, see docs/batch.md"
@@ -132,11 +147,41 @@ def read_definition(path: str | PathLike[str] | None, **changes: Any) -> RunDefi
     model = definition.model
     if model is not None and (base / model).is_dir():
         model = str((base / model).resolve())
+    archive = _known(definition.archive, base, source)
     sets = tuple(_found(each, base) for each in definition.calibration)
-    return definition.model_copy(update={"calibration": sets, "model": model})
+    return definition.model_copy(update={"archive": archive, "calibration": sets, "model": model})
+
+
+def _known(archive: Archive, base: Path, source: Path | None) -> Archive:
+    """Return the archive with its layout's file found. A name that nobody knows is refused once, not for every scan."""
+    from scananalysis.detectors import scanners
+    from scananalysis.io import formats
+    from scananalysis.io.layout import layouts, named_layout
+
+    for what, name, names in (
+        ("scanner", archive.scanner, scanners()),
+        ("format", archive.format, tuple(each.name for each in formats())),
+    ):
+        if name is not None and name not in names:
+            raise ConfigurationError(
+                f"no {what} {name!r}", source=source, expected=f"one of {', '.join(names)}", remedy="correct [archive]"
+            )
+    if archive.layout is None or archive.layout in layouts():
+        return archive
+    file = (base / archive.layout).resolve()
+    named_layout(file)
+    digest = sha256_file(file)
+    if archive.layout_sha256 not in {None, digest}:
+        raise ConfigurationError(
+            f"sha256 is {digest}", source=file, expected=str(archive.layout_sha256), remedy="restore the layout"
+        )
+    return archive.model_copy(update={"layout": str(file), "layout_sha256": digest})
 
 
 def _found(each: CalibrationSet, base: Path) -> CalibrationSet:
+    from scananalysis.calibration import Calibration
+    from scananalysis.calibration.curves import validity
+
     file = (base / each.file).resolve()
     if not file.is_file():
         raise CalibrationError(
@@ -145,7 +190,27 @@ def _found(each: CalibrationSet, base: Path) -> CalibrationSet:
     digest = sha256_file(file)
     if each.sha256 not in {None, digest}:
         raise CalibrationError(f"sha256 is {digest}", source=file, expected=str(each.sha256), remedy="restore the file")
-    return each.model_copy(update={"file": str(file), "sha256": digest})
+    found = Calibration.load(file)
+    if found.scanner != each.scanner:
+        # A name that is mistyped would otherwise leave the set unused, and nobody would know.
+        raise CalibrationError(
+            f"is a set of the scanner {found.scanner}",
+            source=file,
+            expected=each.scanner,
+            remedy="correct the definition",
+        )
+    first, last = validity(found.metadata) if found.curves is not None else (None, None)
+    begins = [utc(moment) for moment in (each.valid_from, found.valid_from, first) if moment is not None]
+    ends = [utc(moment) for moment in (each.valid_until, found.valid_until, last) if moment is not None]
+    begin, end = max(begins, default=None), min(ends, default=None)
+    if begin is not None and end is not None and end < begin:
+        raise CalibrationError(
+            f"would serve from {begin.isoformat()} until {end.isoformat()}",
+            source=file,
+            expected="valid_from before valid_until, and some of the time for which the set itself holds",
+            remedy="correct the definition",
+        )
+    return each.model_copy(update={"file": str(file), "sha256": digest, "valid_from": begin, "valid_until": end})
 
 
 def calibration_for(sets: tuple[CalibrationSet, ...], scanner: str, date: datetime | None) -> CalibrationSet | None:
@@ -175,22 +240,21 @@ def calibration_for(sets: tuple[CalibrationSet, ...], scanner: str, date: dateti
         said = "without a date" if date is None else f"of {date.isoformat()}"
         raise CalibrationError(
             f"no calibration set of scanner {scanner} serves a scan {said}",
-            expected="one whose valid_from and valid_until include it",
+            expected="one that holds then and whose valid_from and valid_until include it",
             remedy="add a set to the run definition",
         )
-    return max(serving, key=lambda each: "" if each.valid_from is None else _utc(each.valid_from).isoformat())
+    return max(serving, key=lambda each: "" if each.valid_from is None else utc(each.valid_from).isoformat())
 
 
 def _serves(each: CalibrationSet, date: datetime | None) -> bool:
     if date is None:
         return each.valid_from is None and each.valid_until is None
-    moment = _utc(date)
-    return (each.valid_from is None or _utc(each.valid_from) <= moment) and (
-        each.valid_until is None or moment <= _utc(each.valid_until)
+    moment = utc(date)
+    return (each.valid_from is None or utc(each.valid_from) <= moment) and (
+        each.valid_until is None or moment <= utc(each.valid_until)
     )
 
 
-def _utc(moment: datetime) -> datetime:
-    from datetime import UTC
-
+def utc(moment: datetime) -> datetime:
+    """Return a moment in UTC; one without a zone counts as UTC."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import functools
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -15,18 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scananalysis.batch.definition import CalibrationSet, RunDefinition, calibration_for
-from scananalysis.batch.store import Store, storage_error
+from scananalysis.batch import columns
+from scananalysis.batch.definition import Archive, CalibrationSet, RunDefinition, calibration_for, utc
+from scananalysis.batch.store import StorageError, Store, on_disk, storage_error
 from scananalysis.core import (
+    ConfigurationError,
     Declaration,
     DeclarationError,
     FormatError,
-    Inspection,
-    Quality,
     RawScan,
     ScanAnalysisError,
     sha256_file,
 )
+from scananalysis.inspection.inputs import FileRecord
 
 if TYPE_CHECKING:
     from scananalysis.calibration import Calibration
@@ -34,10 +33,6 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 DATE_FIELDS = ("acquired", "acquisition_time", "date", "time", "StudyDate")
 """Metadata of a scan that may hold its date, in this order."""
-
-THUMBNAIL = (120, 320)
-"""Largest height and width of a thumbnail, pixels."""
-
 
 WARM_UP = "cargo-6-4mv"
 """Scanner of the picture that a new process looks at first."""
@@ -66,6 +61,7 @@ class Inspector:
         self.definition = definition
         self.papers = papers
         self.limits = Limits(**definition.limits.model_dump())
+        _same_layout(definition.archive)
         load(definition.model)
 
     def warm_up(self) -> None:
@@ -96,6 +92,8 @@ class Inspector:
         row["date"] = plan["date"]
         try:
             self._fill(row, path, plan)
+        except StorageError:
+            raise
         except ScanAnalysisError as error:
             return _refused(row, type(error).__name__, str(error), path)
         except MemoryError:
@@ -133,9 +131,13 @@ class Inspector:
             )
         row["date"] = plan["date"] or _date(scan)
         declaration = self._declaration(row, plan, path)
-        chosen = calibration_for(self.definition.calibration, scan.scanner, _moment(row["date"], path))
+        moment = _moment(row["date"], path)
+        chosen = calibration_for(self.definition.calibration, scan.scanner, moment)
         row["calibration_sha256"] = None if chosen is None else chosen.sha256
-        _describe_array(row, scan)
+        if chosen is not None and moment is not None:
+            # A set looks whether it holds for the scan; without this it would take a scan whose file has no date for one of today.
+            scan = replace(scan, metadata={**scan.metadata, "acquired": utc(moment).isoformat()})
+        columns.describe_array(row, scan)
         found = inspect(
             scan,
             declaration,
@@ -143,14 +145,15 @@ class Inspector:
             model=self.definition.model,
             limits=self.limits,
         )
-        found = replace(found, metadata={**found.metadata, "source": path.name})
-        _describe(row, found)
+        found = replace(found, metadata=_identified(found.metadata, row, path.name))
+        columns.describe(row, found)
         if self.definition.outputs.thumbnails:
-            row["thumbnail"] = base64.b64encode(_thumbnail(found)).decode("ascii")
+            row["thumbnail"] = base64.b64encode(columns.thumbnail(found)).decode("ascii")
         wanted = self.definition.outputs.reports
         if wanted == "all" or (wanted == "alarms" and found.verdict != "clear"):
             folder = self.store.report(row["scan_sha256"], row["path"])
-            save_inspection(found, folder)
+            with on_disk(self.store.folder):
+                save_inspection(found, folder)
             row["report"] = folder.relative_to(self.store.folder).as_posix()
 
     def _check_there(self, path: Path) -> None:
@@ -186,6 +189,31 @@ class Inspector:
         origins = sorted({item.origin for item in declaration.items if item.origin})
         row["route"] = plan["route"] or ("+".join(origins) or None)
         return declaration
+
+
+def _same_layout(archive: Archive) -> None:
+    """Refuse a layout's file that is no longer what the run began with."""
+    if archive.layout is None or archive.layout_sha256 is None:
+        return
+    digest = sha256_file(archive.layout)
+    if digest != archive.layout_sha256:
+        raise ConfigurationError(
+            f"sha256 is {digest}", source=archive.layout, expected=archive.layout_sha256, remedy="restore the layout"
+        )
+
+
+def _identified(metadata: Mapping[str, Any], row: Row, source: str) -> dict[str, Any]:
+    """Return the metadata of an inspection with the sha256 of papers and calibration set, which came from memory here.
+
+    Paths stay out, so that a report says the same wherever the archive is mounted; an evidence bundle checks files by their sha256.
+    """
+    inputs = metadata["inputs"]
+    known = {
+        name: FileRecord(path=None, sha256=row[f"{name}_sha256"])
+        for name in ("declaration", "calibration")
+        if row.get(f"{name}_sha256") is not None
+    }
+    return {**metadata, "source": source, "inputs": inputs.model_copy(update=known)}
 
 
 def _holds_anything(folder: Path) -> bool:
@@ -263,106 +291,3 @@ def _opened(file: str, sha256: str) -> Calibration:
     if digest != sha256:
         raise CalibrationError(f"sha256 is {digest}", source=file, expected=sha256, remedy="restore the file")
     return Calibration.load(file)
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if value is not None and math.isfinite(value) else None
-
-
-def _describe_array(row: Row, scan: RawScan) -> None:
-    """Add what the references say of the array's health; medians, so that a few bad elements do not speak for it."""
-    if scan.dark is None or scan.air is None:
-        return
-    dark = np.median(scan.dark, axis=1).astype(np.float64)
-    gain = np.median(scan.air, axis=1) - dark
-    middle = np.median(gain, axis=1)
-    spread = 1.4826 * np.median(np.abs(gain - middle[:, None]), axis=1)
-    row["dark_level"] = [float(value) for value in np.median(dark, axis=1)]
-    row["air_level"] = [float(value) for value in middle]
-    row["gain_spread"] = [float(s / m) if m > 0 else None for s, m in zip(spread, middle, strict=True)]
-
-
-def _describe(row: Row, found: Inspection) -> None:
-    measured = found.measured
-    row["verdict"] = found.verdict
-    row["reasons"] = list(found.reasons)
-    row["size_px"] = list(found.materials.shape)
-    for name in (
-        "scan_p_value", "inspectable_share", "starved_share", "bad_share", "open_beam", "load_mass_kg",
-        "sigma_load_mass_kg", "declared_mass_kg", "sigma_declared_mass_kg", "mass_difference_sigmas", "mass_p_value",
-    ):  # fmt: skip
-        row[name] = _number(measured.get(name))
-    if found.anomalies is not None:
-        heads = {name: float(p) for name, p in found.anomalies.scan_p_value.items() if name != "combined"}
-        row["head_p_values"] = json.dumps(heads, sort_keys=True)
-        scores = {
-            head: _number(np.nanmax(score)) if np.isfinite(score).any() else None
-            for head, score in zip(found.anomalies.heads, found.anomalies.cells("score").values, strict=True)
-        }
-        row["largest_scores"] = json.dumps(scores, sort_keys=True)
-    flags = found.radiograph.quality
-    row["dead_elements"] = _elements(flags, Quality.DEAD)
-    row["noisy_elements"] = _elements(flags, Quality.HOT | Quality.NOISY | Quality.FLICKERING)
-    outside = (found.materials.quality & np.uint32(Quality.OUTSIDE_LOAD)) != 0
-    row["load_area_m2"] = float((~outside).sum()) * found.materials.pixel_mm[0] * found.materials.pixel_mm[1] * 1e-6
-    masses = [
-        abs(region.mass_kg) for region in found.regions if math.isfinite(region.mass_kg) and region.head != "mass"
-    ]
-    row["largest_region_mass_kg"] = max(masses, default=None)
-    row["region_count"] = len(found.regions)
-    row["regions"] = [_region(row, number, region) for number, region in enumerate(found.regions, start=1)]
-
-
-def _elements(flags: Any, flag: Quality) -> int:
-    """Count elements (rows of the picture) that carry a flag in any channel over most of the scan."""
-    marked = (flags & np.uint32(flag)) != 0
-    return int((marked.mean(axis=2) > 0.5).any(axis=0).sum())
-
-
-def _region(row: Row, number: int, region: Any) -> Row:
-    top, left, bottom, right = region.box_mm
-    return {
-        "path": row["path"],
-        "scan_sha256": row["scan_sha256"],
-        "number": number,
-        "head": region.head,
-        "top_mm": _number(top),
-        "left_mm": _number(left),
-        "bottom_mm": _number(bottom),
-        "right_mm": _number(right),
-        "score": _number(region.score),
-        "p_value": _number(region.p_value),
-        "mass_kg": _number(region.mass_kg),
-        "sigma_mass_kg": _number(region.sigma_mass_kg),
-        "areal_density_g_cm2": _number(region.areal_density),
-        "sigma_areal_density_g_cm2": _number(region.sigma_areal_density),
-        "z_eff": _number(region.z_eff),
-        "sigma_z": _number(region.sigma_z),
-        "z_added": _number(region.z_added),
-        "sigma_z_added": _number(region.sigma_z_added),
-        "looks_like": region.looks_like,
-        "material": region.material,
-        "material_probability": _number(max(region.probability.values(), default=math.nan)),
-        "p_one_material": _number(region.p_one_material),
-        "reason": region.reason,
-    }
-
-
-def _thumbnail(found: Inspection) -> bytes:
-    import cv2
-
-    from scananalysis.inspection.crop import thin
-    from scananalysis.materials import pseudo_colour
-
-    height, width = found.materials.shape
-    shrink = max(1.0, height / THUMBNAIL[0], width / THUMBNAIL[1])
-    # Two pixels for each that is kept: their mean takes off the noise, which would be most of the file.
-    step = max(1, int(shrink / 2))
-    picture = pseudo_colour(thin(found.materials, (step, step)))
-    size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
-    if size != picture.shape[1::-1]:
-        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-    ok, encoded = cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 80])
-    if not ok:
-        raise RuntimeError(f"OpenCV could not encode a picture of shape {picture.shape}")
-    return encoded.tobytes()

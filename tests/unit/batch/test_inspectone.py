@@ -1,8 +1,11 @@
 """One scan to one row."""
 
 import base64
+import errno
 import json
+import re
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +13,12 @@ import cv2
 import numpy as np
 import pytest
 
-from scananalysis.batch.definition import RunDefinition
+from scananalysis.batch.definition import RunDefinition, read_definition
 from scananalysis.batch.inspectone import Inspector
 from scananalysis.batch.schema import PLAN, REGIONS, SCANS
 from scananalysis.batch.store import StorageError
 from scananalysis.calibration import Calibration
-from scananalysis.core import RawScan, sha256_file
+from scananalysis.core import ConfigurationError, RawScan, sha256_file
 from scananalysis.datasets import read_recipe, sample
 from scananalysis.inspection import inspect
 from scananalysis.io import write
@@ -125,6 +128,45 @@ def test_the_calibration_set_of_the_date_is_used(archive: Path, tmp_path: Path) 
     assert row["calibration_sha256"] == sha256_file(tmp_path / "set.h5")
     row = inspector.row(plan_row("scan.h5", date="2024-02-01"))
     assert (row["status"], row["error_kind"]) == ("error", "CalibrationError")
+
+
+def test_the_date_of_the_manifest_is_held_against_the_set(archive: Path, tmp_path: Path) -> None:
+    from scananalysis.io import read
+
+    moments = [datetime(2025, month, 1, tzinfo=UTC) for month in (1, 3)]
+    references = Calibration.from_references(read(archive / "scan.h5"), valid_from=moments[0], valid_until=moments[1])
+    references.save(tmp_path / "set.h5")
+    toml = tmp_path / "run.toml"
+    toml.write_text('[[calibration]]\nscanner = "cargo-6-4mv"\nfile = "set.h5"\n[outputs]\nreports = "all"\n')
+    inspector = Inspector(archive, tmp_path / "out", read_definition(toml), papers=True)
+    plan = plan_row("scan.h5", declaration=str(archive / "scan.json"))
+    row = inspector.row(plan | {"date": "2025-02-01 08:00:00"})
+    assert row["status"] == "done", "the file says no date, the manifest does, and the set held then"
+    recorded = json.loads((tmp_path / "out" / row["report"] / "inspection.json").read_text())["inputs"]
+    assert recorded["calibration"] == {"path": None, "sha256": sha256_file(tmp_path / "set.h5")}
+    assert recorded["declaration"] == {"path": None, "sha256": sha256_file(archive / "scan.json")}
+    for date in (None, "2025-04-01"):
+        row = inspector.row(plan | {"date": date})
+        assert row["error_kind"] == "CalibrationError"
+        assert datetime.now(UTC).date().isoformat() not in row["reason"], "rows do not depend on when they are made"
+
+
+def test_a_full_disk_is_named_by_where_it_is(
+    inspector: Inspector, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("scananalysis.inspection.save_inspection", full)
+    with pytest.raises(StorageError, match=re.escape(f"{inspector.store.folder}: the disk is full")):
+        inspector.row(plan_row("scan.h5", declaration=str(archive / "scan.json")))
+
+
+def test_a_layout_that_was_changed_since_the_run_began_is_refused(archive: Path, tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text("changed")
+    definition = RunDefinition(archive={"layout": str(tmp_path / "own.toml"), "layout_sha256": "0" * 64})
+    with pytest.raises(ConfigurationError, match="sha256 is"):
+        Inspector(archive, tmp_path, definition, papers=False)
 
 
 def test_a_lost_archive_is_no_row(archive: Path, tmp_path: Path) -> None:
