@@ -236,5 +236,6 @@ def _channel(
     lost = int(np.count_nonzero((before == 0) & (after != 0)))
     yield Measure(
         "new defects", c, float(lost), float(limits.new_defects),
-        f"Channel {c}: {lost} elements that were good are bad now (limit {limits.new_defects}).",
+        f"Channel {c}: {lost} {'element that was good' if lost == 1 else 'elements that were good'} "
+        f"{'is' if lost == 1 else 'are'} bad now (limit {limits.new_defects}).",
     )  # fmt: skip

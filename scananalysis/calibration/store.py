@@ -54,6 +54,7 @@ def load_calibration(path: str | PathLike[str]) -> Calibration:
             f"format {attributes.get('format')!r} version {attributes.get('version')!r}",
             source=path,
             expected=f"{_FORMAT} version {_VERSION}",
+            remedy="name a set that 'calibrate build' wrote, or build one from this scan's references",
         )
     values = groups.get("values", {})
     missing = [name for name in (*_ELEMENT, *_CHANNEL) if name not in values]

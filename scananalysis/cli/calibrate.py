@@ -22,7 +22,18 @@ from scananalysis.cli.common import (
     Scanner,
     start,
 )
-from scananalysis.cli.sets import curves_refused, holds_at, holds_now, moment, read_all, roles, say, say_check, summary
+from scananalysis.cli.sets import (
+    curves_refused,
+    holds_at,
+    holds_now,
+    moment,
+    read_all,
+    roles,
+    say,
+    say_bad,
+    say_check,
+    summary,
+)
 
 if TYPE_CHECKING:
     from scananalysis.calibration import Calibration
@@ -137,6 +148,9 @@ def build(
             "a wedge scan needs the wedge's definition, and the other way round",
             param_hint="'--wedge' / '--wedge-definition'",
         )
+    named = {path.resolve() for path in (*dark, *air, *(wedge or []))}
+    if output_file.resolve() in named:
+        raise typer.BadParameter(f"{output_file} is one of the scans", param_hint="'--output'")
     if wedge_days is not None and not wedge:
         raise typer.BadParameter("a time for curves without a wedge", param_hint="'--wedge-days'")
     from scananalysis.calibration import build_calibration
@@ -315,8 +329,14 @@ def show(
     debug: Debug = False,
     definitions: Definitions = None,
 ) -> None:
-    """Show what a set holds: scanner, validity, values, bad elements, curves and inputs."""
+    """Show what a set holds: scanner, validity, values, bad elements, curves and inputs, and what corrections go by.
+
+    Dark and open-beam lines tell offset, gain, noise, quanta, bad elements and crosstalk, a wedge the curves. For the other corrections
+    it says that they are from the scanner definition, not measured.
+    """
     output = start(as_json=as_json, quiet=quiet, debug=debug, definitions=definitions)
+    if picture is not None and picture.suffix.lower() != ".png":
+        raise typer.BadParameter(f"{picture} is no name of a picture that ends in .png", param_hint="'--output'")
     from scananalysis.calibration import load_calibration
 
     used = load_calibration(calibration)
@@ -329,6 +349,7 @@ def show(
     output.json(found)
     output.text(str(calibration))
     say(found, output)
+    say_bad(found, output)
     for role, digest in found["inputs"].items():
         output.text(f"  {role:<14} {digest}  {found['files'].get(role, '')}".rstrip())
     if picture is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,12 +62,16 @@ def summary(calibration: Calibration, path: Path) -> dict[str, Any]:
     """Return what a set holds as plain JSON values."""
     from scananalysis.calibration.defects import find_defects
     from scananalysis.calibration.recipe import Defects
-    from scananalysis.core import count_flags
+    from scananalysis.core import Quality, count_flags, has
 
     flags = find_defects(calibration, Defects())
 
     def middle(values: np.ndarray[Any, Any], c: int) -> float:
         return round(float(np.median(values[c])), 4)
+
+    def bad(c: int) -> dict[str, list[int]]:
+        named = {flag.name: np.flatnonzero(has(flags[c], flag)) for flag in Quality if flag.name is not None}
+        return {name: [int(e) for e in where] for name, where in named.items() if where.size}
 
     channels = [
         {
@@ -77,6 +82,7 @@ def summary(calibration: Calibration, path: Path) -> dict[str, Any]:
             "quantum_counts": round(float(calibration.quantum[c]), 4),
             "level_sigma_percent": round(100 * float(calibration.level_sigma[c]), 4),
             "bad_elements": dict(count_flags(flags[c])),
+            "which_are_bad": bad(c),
         }
         for c in range(len(calibration.gain))
     ]
@@ -93,10 +99,22 @@ def summary(calibration: Calibration, path: Path) -> dict[str, Any]:
         "temperature_c": calibration.metadata.get("temperature_c"),
         "temperature_limits_c": calibration.temperature_limits_c,
         "channels": channels,
+        "corrections": _corrections(calibration),
         "curves": _curves(calibration),
         "inputs": dict(calibration.inputs),
         "files": dict(calibration.metadata.get("files", {})),
     }
+
+
+def _corrections(calibration: Calibration) -> list[dict[str, Any]] | None:
+    """Return what every correction goes by, or None where the catalogue does not know the scanner."""
+    from scananalysis.calibration.sources import sources_of
+    from scananalysis.core import ConfigurationError
+
+    try:
+        return [asdict(each) for each in sources_of(calibration)]
+    except ConfigurationError:
+        return None
 
 
 def holds_now(calibration: Calibration, at: datetime | None = None) -> bool:
@@ -184,6 +202,22 @@ def say(found: dict[str, Any], output: Output) -> None:
         ],
         right=range(7),
     )
+    if found["corrections"] is None:
+        output.text(f"Scanner {found['scanner']} is not in the catalogue: what corrections go by is not known here.")
+    else:
+        output.table(
+            ["correction", "figures", "counted error", "where from"],
+            [
+                [
+                    each["step"],
+                    each["figures"],
+                    "–" if each["relative_sigma"] is None else f"{100 * each['relative_sigma']:.1f} %",
+                    each["source"],
+                ]
+                for each in found["corrections"]
+            ],
+            right=(2,),
+        )
     curves = found["curves"]
     if curves is None:
         output.text("No curves: the scanner's nominal ones serve, and every pixel is flagged so.")
@@ -205,6 +239,25 @@ def say(found: dict[str, Any], output: Output) -> None:
         ],
         right=range(5),
     )
+
+
+def say_bad(found: dict[str, Any], output: Output) -> None:
+    """Print which elements are bad."""
+    for c, each in enumerate(found["channels"]):
+        for name, where in each["which_are_bad"].items():
+            output.text(f"  channel {c}, {name.lower()}: element{'s' if len(where) > 1 else ''} {_first(where)}")
+
+
+def _first(elements: list[int], most: int = 20) -> str:
+    """Return the first of some numbers in words.
+
+    Examples
+    --------
+    >>> _first([3, 14, 15], 2)
+    '3, 14 and 1 more'
+    """
+    more = len(elements) - most
+    return ", ".join(map(str, elements[:most])) + (f" and {more} more" if more > 0 else "")
 
 
 def _warmth(measured: float | None, limits: tuple[float, float] | None) -> str:

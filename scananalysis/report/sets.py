@@ -9,6 +9,7 @@ import numpy as np
 
 from scananalysis.calibration.defects import find_defects
 from scananalysis.calibration.recipe import Defects
+from scananalysis.calibration.sources import sources_of
 from scananalysis.io.atomic import complete
 from scananalysis.materials import DualEnergyModel
 from scananalysis.materials.curves import points_of
@@ -50,24 +51,35 @@ def figure(calibration: Calibration) -> Figure:
     >>> dark, air = (rng.normal(n, s, (2, 50, 172)).round().astype(np.uint16) for n, s in ((900, 3), (50_000, 110)))
     >>> used = Calibration.from_references(RawScan(air[:, :1], "cargo-6-4mv", dark=dark, air=air, binning=(8, 8)))
     >>> [axes.get_title() for axes in figure(used).axes]
-    ['gain (crosses: bad elements)', 'offset', 'noise of one reading', 'no curves: the nominal ones of the scanner serve']
+    ['gain (crosses: bad elements)', 'offset', 'noise of one reading', 'corrections: what they go by']
     """
     # Not pyplot: a figure of its own needs no display and is not kept.
     from matplotlib.figure import Figure as NewFigure
 
-    made = NewFigure(figsize=(11, 7.5), layout="constrained")
-    panels = made.subplots(2, 2)
-    draw_gain(calibration, panels[0, 0])
+    curves = calibration.curves is not None
+    made = NewFigure(figsize=(11, 9.0 if curves else 7.5), layout="constrained")
+    rows: list[Any] = [["gain", "offset"], ["noise", "fit" if curves else "sources"]] + [
+        ["sources", "sources"]
+    ] * curves
+    panels = made.subplot_mosaic(rows, height_ratios=[3, 3, 1][: len(rows)])
+    draw_gain(calibration, panels["gain"])
     _per_element(
-        panels[0, 1], calibration, calibration.offset, "reading without beam, counts", sigma=calibration.offset_sigma
+        panels["offset"],
+        calibration,
+        calibration.offset,
+        "reading without beam, counts",
+        sigma=calibration.offset_sigma,
     )
-    _around_good(panels[0, 1], calibration.offset, find_defects(calibration, Defects()) == 0)
-    _noise(panels[1, 0], calibration)
-    _fit(panels[1, 1], calibration)
+    _around_good(panels["offset"], calibration.offset, find_defects(calibration, Defects()) == 0)
+    _noise(panels["noise"], calibration)
+    if curves:
+        _fit(panels["fit"], calibration)
+    _sources(panels["sources"], calibration, without_curves=not curves)
     until = (
         "without an end" if calibration.valid_until is None else f"until {calibration.valid_until:%Y-%m-%d %H:%M %Z}"
     )
-    made.suptitle(f"Calibration set of {calibration.scanner}, binning {calibration.binning}, valid {until}")
+    lines, elements = calibration.binning
+    made.suptitle(f"Calibration set of {calibration.scanner}, binning {lines} × {elements}, valid {until}")
     return made
 
 
@@ -93,7 +105,7 @@ def _per_element(
         axes.fill_between(element, values[c] - sigma[c], values[c] + sigma[c], color=colour, alpha=0.3, linewidth=0)
         if bad is not None and bad[c].any():
             where = np.flatnonzero(bad[c])
-            axes.plot(where, values[c][where], "x", color=colour, markersize=6)
+            axes.plot(where, values[c][where], "x", color="black", markersize=8, markeredgewidth=1.5)
     axes.set(xlabel="element, from the top", ylabel=label)
     axes.legend(loc="best", fontsize="small")
 
@@ -121,13 +133,20 @@ def _noise(axes: Axes, calibration: Calibration) -> None:
     axes.legend(loc="best", fontsize="small")
 
 
+def _sources(axes: Axes, calibration: Calibration, *, without_curves: bool) -> None:
+    """Write what every correction goes by, since only some of it was measured."""
+    axes.set_axis_off()
+    axes.set_title("corrections: what they go by")
+    said = [f"{each.step}: {each.figures}\n      {each.source}" for each in sources_of(calibration)]
+    if without_curves:
+        said.append("material curves: none\n      the nominal ones of the scanner serve, and pixels are flagged so")
+    for column, part in enumerate([said] if without_curves else [said[:3], said[3:]]):
+        axes.text(0.5 * column, 0.97, "\n".join(part), transform=axes.transAxes, va="top", fontsize="small")
+
+
 def _fit(axes: Axes, calibration: Calibration) -> None:
-    if calibration.curves is None:
-        axes.set_axis_off()
-        axes.set_title("no curves: the nominal ones of the scanner serve")
-        return
-    points = points_of(calibration.curves)
-    if points is None or "coefficients" not in calibration.curves:
+    points = None if calibration.curves is None else points_of(calibration.curves)
+    if calibration.curves is None or points is None or "coefficients" not in calibration.curves:
         axes.set_axis_off()
         axes.set_title("curves without the points they were fitted to")
         return

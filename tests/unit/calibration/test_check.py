@@ -75,7 +75,7 @@ def test_a_new_dead_element_is_named(scan, used):
     result = check(used, scan, dark, air)
     assert names_of(result) == {"new defects"}
     assert result.new_defects == ((0, 77), (1, 77))
-    assert "1 elements that were good are bad now" in result.reasons[0]
+    assert "1 element that was good is bad now" in result.reasons[0]
     assert check(used, scan, dark, air, new_defects=1).holds
 
 

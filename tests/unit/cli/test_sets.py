@@ -25,6 +25,7 @@ def test_a_summary_counts_bad_elements_by_channel(used):
     found = summary(used, Path("site.h5"))
     assert found["channels"][0]["bad_elements"] == {}
     assert found["channels"][1]["bad_elements"] == {"DEAD": 1}
+    assert found["channels"][1]["which_are_bad"] == {"DEAD": [7]}
     assert found["channels"][0]["gain_counts"] == pytest.approx(49_100, rel=0.01)
     assert found["curves"] is None
     assert (found["valid_until"], found["holds_now"], found["monitor"]) == (None, True, False)
@@ -35,6 +36,18 @@ def test_a_summary_is_said_in_words(used, capsys):
     said = capsys.readouterr().out
     for text in ("172", "50 dark, 50 open beam, without monitor", "without an end", "1 dead", "nominal ones serve"):
         assert text in said
+    assert said.count("from the scanner definition, not measured") == 5
+
+
+def test_what_was_measured_of_corrections_is_said_and_an_unknown_scanner_too(used, capsys):
+    measured = {**used.metadata, "measured": {"crosstalk": {"value": 0.0021, "sigma": 0.0001}}}
+    say(summary(dataclasses.replace(used, metadata=measured), Path("site.h5")), Output(as_json=False, quiet=False))
+    said = capsys.readouterr().out
+    assert "measured 0.0021 ± 0.0001, with 0.001875 of the scanner definition" in " ".join(said.split())
+    elsewhere = summary(dataclasses.replace(used, scanner="site-own"), Path("site.h5"))
+    assert elsewhere["corrections"] is None
+    say(elsewhere, Output(as_json=False, quiet=False))
+    assert "Scanner site-own is not in the catalogue" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("first", "last", "holds"), [(-1, 1, True), (-2, -1, False), (1, 2, False), (None, 1, True)])

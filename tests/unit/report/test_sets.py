@@ -42,11 +42,18 @@ def test_bad_elements_are_marked_in_their_own_channel():
 
 def test_the_fit_is_drawn_where_a_set_has_curves():
     titles = [axes.get_title() for axes in figure(with_curves()).axes]
-    assert titles[-1].startswith("wedge: χ² per degree of freedom 0.0")
-    axes = figure(with_curves()).axes[-1]
+    assert titles[3].startswith("wedge: χ² per degree of freedom 0.0")
+    assert titles[4] == "corrections: what they go by"
+    axes = figure(with_curves()).axes[3]
     off = np.concatenate([line.get_ydata() for line in axes.lines if len(line.get_xdata()) == 3])
     # Points of the very model that was fitted lie on it.
     assert np.abs(off).max() < 0.01
+
+
+def test_the_figure_says_that_corrections_were_not_measured():
+    said = figure(references()).axes[3].texts[0].get_text()
+    assert said.count("from the scanner definition, not measured") == 5
+    assert "the nominal ones of the scanner serve" in said
 
 
 def test_a_picture_is_whole_or_not_there(tmp_path):
