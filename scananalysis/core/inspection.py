@@ -132,6 +132,8 @@ class EarlierScan:
         Share of pairs of like scans that may show any place.
     provenance : Provenance
         Of the earlier scan: how it was read and calibrated.
+    mirrored : bool
+        The container moved the other way in the earlier scan, whose picture was mirrored.
     """
 
     source: str
@@ -146,6 +148,7 @@ class EarlierScan:
     measured: Mapping[str, float]
     false_alarm_rate: float
     provenance: Provenance = field(default_factory=Provenance)
+    mirrored: bool = False
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,7 @@ class EarlierDocument(_Model):
     measured: dict[str, float | None] = Field(description="Registration, shares of the picture; see docs/earlier.md")
     size_cells: tuple[int, int] = Field(description="Rows and columns of the maps earlier/* in maps.h5")
     cell_mm: tuple[float, float] = Field(description="Height and width of a cell at the object plane")
+    mirrored: bool = Field(description="The container moved the other way in the earlier scan, whose picture was mirrored")
     provenance: list[StepDocument] = Field(description="How the earlier scan was read and calibrated")
 
 
@@ -243,6 +244,7 @@ def _earlier(earlier: EarlierScan | None) -> EarlierDocument | None:
         measured={name: _number(value) for name, value in earlier.measured.items()},
         size_cells=(height, width),
         cell_mm=earlier.pixel_mm,
+        mirrored=earlier.mirrored,
         provenance=_steps(earlier.provenance),
     )
 

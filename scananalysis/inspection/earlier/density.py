@@ -78,8 +78,28 @@ def _numbers(model: DualEnergyModel, now: Picture, difference: Difference) -> ND
         blurred = np.asarray(cv2.blur(plane * weight, size[::-1]), np.float32)
         return np.asarray(blurred / np.maximum(share, np.float32(1e-3)), np.float32)
 
+    # The means are smooth, so that some places speak for those around them.
+    steps = tuple(max(1, n // 4) for n in size)
+    pick = (slice(None, None, steps[0]), slice(None, None, steps[1]))
     both = [mean(np.float32(0.5) * (one + two)) for one, two in zip(now.attenuation, difference.before, strict=True)]
-    noise = [mean(n) / (size[0] * size[1]) for n in now.noise]
-    found = model.invert(both[0], both[1], noise[0], noise[1], now.fan_angle_rad, systematic=False)
+    both = [plane[pick] for plane in both]
+    noise = [mean(n)[pick] / (size[0] * size[1]) for n in now.noise]
+    found = model.invert(both[0], both[1], noise[0], noise[1], now.fan_angle_rad[pick[0]], systematic=False)
     known = np.isfinite(found.z_eff) & (found.sigma_z < 8) & (both[0] > 0.1)
-    return np.where(known, np.nan_to_num(found.z_eff, nan=7.4), 7.4).astype(np.float64)
+    z = np.where(known, np.nan_to_num(found.z_eff, nan=7.4), 7.4).astype(np.float64)
+    rows, columns = (
+        np.interp(np.arange(n), np.arange(m) * step, np.arange(m))
+        for n, m, step in zip(now.shape, z.shape, steps, strict=True)
+    )
+    return _between(z, rows, columns)
+
+
+def _between(
+    plane: NDArray[np.float64], rows: NDArray[np.float64], columns: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return a plane at fractional rows and columns, (row, column)."""
+    from scipy.ndimage import map_coordinates
+
+    at = np.meshgrid(rows, columns, indexing="ij")
+    found: NDArray[np.float64] = map_coordinates(plane, at, order=1, mode="nearest")
+    return found

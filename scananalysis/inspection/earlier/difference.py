@@ -8,6 +8,7 @@ from another distance (parallax) count too.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,14 @@ the gaps between layers of packages line up with them or do not."""
 
 _DARK_BEYOND, _DARK_FOLLOWS = 1.0, 0.3
 """How much more α has to be at least where no signal comes through any more, to count, and to belong to what counts."""
+
+OTHER_SIDE_BOXES, _OTHER_SIDE = BOXES[4:], 3.0
+"""Boxes that count where the picture was mirrored, and by how much their σ is widened at least. A container that was turned shows its
+other side: what stood near the source is far from it, and lies up to a fifth higher or lower and is larger or smaller by as much
+(of simulated pairs that were turned, see docs/earlier.md)."""
+
+_INNER, _INNER_SIGMAS = 0.8, 1.28
+"""Share of the places whose mean differences tell how far views from both sides differ, and what chance makes of it."""
 
 _OVERLAP = 4.0
 """Boxes overlap: how many tries one place without overlap stands for."""
@@ -168,7 +177,12 @@ def _quantiles(left: NDArray[np.floating]) -> float:
     """Return a 1-σ share from what is left at edges: most are well registered and some are not, so the wider of two quantiles."""
     if left.size < _LEAST_EDGES:
         return _LEAST_SHARE
-    inner, outer = np.quantile(left, [0.68, 0.9])
+    places = [share * (left.size - 1) for share in (0.68, 0.9)]
+    ordered = np.partition(left, sorted({math.floor(p) + step for p in places for step in (0, 1)}))
+    # As `numpy.quantile` interpolates, which takes ten times as long for so few numbers.
+    inner, outer = (
+        float(ordered[math.floor(p)] + (p % 1) * (ordered[math.floor(p) + 1] - ordered[math.floor(p)])) for p in places
+    )
     return float(np.clip(max(inner, outer / 1.645), _LEAST_SHARE, _MOST_SHARE))
 
 
@@ -205,6 +219,8 @@ class Search:
         Boxes that could have exceeded it by chance.
     strongest : float
         Largest mean difference of any box, in σ.
+    widened : float
+        What σ was multiplied with, as both scans show the goods from other sides; 1 where they do not.
     """
 
     labels: NDArray[np.int32]
@@ -214,6 +230,7 @@ class Search:
     threshold: float
     tries: float
     strongest: float
+    widened: float = 1.0
 
     def p_value(self, sigmas: float) -> float:
         """Return the chance that any place of two like scans shows a mean difference of so many σ."""
@@ -227,6 +244,8 @@ def search(
     terms: list[Shared],
     now: Picture,
     false_alarm_rate: float,
+    *,
+    mirrored: bool = False,
 ) -> Search:
     """Find connected places of one sign whose difference is beyond chance.
 
@@ -238,6 +257,8 @@ def search(
     now : Picture
     false_alarm_rate : float
         Share of pairs of like scans that may show any.
+    mirrored : bool
+        The container moved the other way, and may show its other side: large places count only, against a wider σ.
 
     Returns
     -------
@@ -257,26 +278,38 @@ def search(
     beyond = {sign: np.zeros(difference.compared.shape, bool) for sign in (1, -1)}
     follows = {sign: np.zeros(difference.compared.shape, bool) for sign in (1, -1)}
     strongest: NDArray[np.float32] = np.zeros(difference.compared.shape, np.float32)
-    for box in boxes:
+    widened = 1.0
+    for box in boxes[-len(OTHER_SIDE_BOXES) :] if mirrored else boxes:
         z = _box_z(difference, box, (rows, lines, whole))
+        if mirrored:
+            inner = float(np.quantile(np.abs(z[difference.compared]), _INNER)) / _INNER_SIGMAS
+            z /= np.float32(_OTHER_SIDE * max(1.0, inner))
+            widened = max(widened, _OTHER_SIDE * max(1.0, inner))
         strongest = np.where(np.abs(z) > np.abs(strongest), z, strongest)
         for sign in (1, -1):
             seeds = sign * z > threshold
             beyond[sign] |= seeds
-            if box[0] <= BOXES[1]:
+            if box[0] <= BOXES[1] or mirrored:
                 follows[sign] |= sign * z > _FOLLOW_SIGMAS
     # Where signal ends, the place of that end is known no better than any edge.
     around = np.asarray(cv2.dilate(difference.edges, np.ones((5, 5), np.uint8)), np.float32)
-    beyond_edges = np.maximum(threshold * np.hypot(around, np.sqrt(whole)), _DARK_BEYOND)
+    beyond_edges = np.maximum(widened * threshold * np.hypot(around, np.sqrt(whole)), _DARK_BEYOND)
     for sign in (1, -1):
         turned = _without_specks((difference.dark == sign) & (sign * difference.difference > beyond_edges))
         beyond[sign] |= turned
         follows[sign] |= (difference.dark == sign) & (sign * difference.difference > _DARK_FOLLOWS)
         strongest = np.where(turned & (np.abs(strongest) < threshold), sign * np.float32(threshold), strongest)
-    sigma = np.sqrt(difference.noise + rows + lines + whole + difference.edges**2)
+    sigma = np.float32(widened) * np.sqrt(difference.noise + rows + lines + whole + difference.edges**2)
     labels, signs, largest = _regions(beyond, follows, strongest)
     return Search(
-        labels, signs, largest, np.asarray(sigma, np.float32), threshold, tries, float(np.abs(strongest).max())
+        labels,
+        signs,
+        largest,
+        np.asarray(sigma, np.float32),
+        threshold,
+        tries,
+        float(np.abs(strongest).max()),
+        widened,
     )
 
 

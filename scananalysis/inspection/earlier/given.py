@@ -82,7 +82,7 @@ def read_earlier(earlier: Earlier, scan: RawScan, papers: Declaration | None, **
     Raises
     ------
     InputError
-        Another container, another scanner, other energies, or the new scan itself.
+        Another container, another scanner, other energies, another resolution, or the new scan itself.
     """
     from scananalysis.io import read
 
@@ -106,6 +106,13 @@ def read_earlier(earlier: Earlier, scan: RawScan, papers: Declaration | None, **
             source=earlier.source,
             expected=f"{scan.scanner} as the new scan",
             remedy="compare scans of one scanner",
+        )
+    if _resolution(found) != _resolution(scan):
+        raise InputError(
+            f"has {_resolution(found)}",
+            source=earlier.source,
+            expected=f"{_resolution(scan)} as the new scan",
+            remedy="compare scans of one resolution",
         )
     if found.shape == scan.shape and np.array_equal(found.counts, scan.counts):
         raise InputError(
@@ -152,6 +159,12 @@ def _same_container(now: str | None, before: str | None, source: str) -> None:
             expected=f"{now} as the new scan",
             remedy="name an earlier scan of the same container",
         )
+
+
+def _resolution(scan: RawScan) -> str:
+    lines, elements = scan.binning
+    summed = "" if scan.binning == (1, 1) else f", {lines} lines × {elements} elements summed into each pixel"
+    return f"{scan.shape[2]} elements{summed}"
 
 
 def _energies(scan: RawScan) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -53,6 +53,21 @@ class Picture:
         """Rows and columns."""
         height, width = self.usable.shape
         return height, width
+
+    def mirrored(self) -> Picture:
+        """Return the picture with its end first, as a scan of the same container that moved the other way shows it."""
+
+        def turned(plane: NDArray[Any]) -> NDArray[Any]:
+            return np.ascontiguousarray(plane[..., ::-1])
+
+        return replace(
+            self,
+            attenuation=turned(self.attenuation),
+            noise=turned(self.noise),
+            usable=turned(self.usable),
+            starved=turned(self.starved),
+            systematic={n: SystematicTerm(turned(t.effect), t.shared_along) for n, t in self.systematic.items()},
+        )
 
 
 def picture(radiograph: Radiograph) -> Picture:

@@ -72,7 +72,7 @@ def measure_places(
     for number, sign in enumerate(places.signs, start=1):
         mask = (places.labels == number) & (difference.compared | (difference.dark == sign))
         if mask.any():
-            contrast = _contrast(model, now, difference, errors, mask)
+            contrast = _contrast(model, now, difference, errors, mask, places.widened)
             found.append((abs(contrast.added) * int(mask.sum()), number, sign, mask, contrast))
     found.sort(key=lambda each: -np.nan_to_num(each[0]))
     labels = np.zeros(now.shape, np.int32)
@@ -87,7 +87,12 @@ def measure_places(
 
 
 def _contrast(
-    model: Model, now: Picture, difference: Difference, errors: list[Shared], mask: NDArray[np.bool_]
+    model: Model,
+    now: Picture,
+    difference: Difference,
+    errors: list[Shared],
+    mask: NDArray[np.bool_],
+    widened: float,
 ) -> Contrast:
     """Return the place now against the place before, with the covariance of both scans' mean attenuations."""
     channels, cells = now.attenuation.shape[0], int(mask.sum())
@@ -114,7 +119,7 @@ def _contrast(
     ratio = means[channels:] / max(float(means[channels]), 1e-3) if means[channels] > 1e-3 else np.ones(channels)
     view = math.hypot(VIEW_SIGMA[0], VIEW_SIGMA[1] * means[channels])
     for size in (_left_by_registration(now, difference, mask), view):
-        effect = np.concatenate([np.zeros(channels), size * ratio])
+        effect = np.concatenate([np.zeros(channels), widened * size * ratio])
         covariance += np.outer(effect, effect)
     relative = model.relative_sigma if isinstance(model, DualEnergyModel) else float(model.spread(means[0]))
     for c in range(channels):

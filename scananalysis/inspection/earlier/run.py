@@ -75,15 +75,34 @@ def sentences(earlier: EarlierScan) -> tuple[tuple[str, ...], tuple[str, ...]]:
     dark = max(measured["starved_now_share"], measured["starved_before_share"])
     if dark >= 0.005:
         compared += f"; {100 * dark:.0f} % let no signal through in one of the scans"
+    notes = _way(earlier)
     if not places:
-        return (), (f"Nothing differs from the earlier scan {earlier.source} beyond chance; {compared}.",)
+        return (), (f"Nothing differs from the earlier scan {earlier.source} beyond chance; {compared}.", *notes)
     one_in = f"{1 / earlier.false_alarm_rate:.0f}"
     differ = "one place differs" if places == 1 else f"{places} places differ"
     alarm = (
         f"Against the earlier scan {earlier.source} {differ} beyond chance (one pair of like scans in {one_in} shows any); "
         f"{compared}."
     )
-    return (alarm,), ()
+    return (alarm,), notes
+
+
+def _way(earlier: EarlierScan) -> tuple[str, ...]:
+    """Return what there is to say about the direction of travel."""
+    measured = earlier.measured
+    if earlier.mirrored:
+        said = (
+            f"The container moved the other way in the earlier scan {earlier.source}, whose picture was mirrored; it may show the "
+            f"goods from their other side, so only changes over 0.4 m and {measured['widened']:.0f} times the usual limit count."
+        )
+        return (said,)
+    if measured["either_way"]:
+        said = (
+            f"The earlier scan {earlier.source} fits mirrored as well (correlation {measured['other_way_correlation']:.2f}, straight "
+            f"{measured['correlation']:.2f}); it was taken to have moved the same way."
+        )
+        return (said,)
+    return ()
 
 
 def compare_with(
@@ -136,7 +155,7 @@ def compare_with(
             "no place can be compared: all of the container is starved or outside one of the scans", source=source
         )
     errors = shared_errors(now, difference, same_calibration=_same_calibration(radiograph, before))
-    places = search(difference, errors, now, false_alarm_rate)
+    places = search(difference, errors, now, false_alarm_rate, mirrored=found.mirrored)
     model, _ = model_for(radiograph)
     densities = Densities(model, now, difference)
     stretch = float(np.mean(found.speed[_middle(domain)]))
@@ -160,9 +179,11 @@ def compare_with(
             "registration_share": float(np.median(difference.shares[0])),
             "largest_sigmas": places.strongest,
             "places": float(len(places.signs)),
+            "widened": places.widened,
         },
         false_alarm_rate=false_alarm_rate,
         provenance=before.provenance,
+        mirrored=found.mirrored,
     )
 
 
@@ -227,11 +248,14 @@ def _measured(
     speed = float(np.mean(found.speed[columns])) * then.pixel_mm[1] / now.pixel_mm[1]
     row = now.shape[0] // 2
     inside = max(1, int(domain.sum()))
+    columns_then = then.shape[1] - 1 - found.columns if found.mirrored else found.columns
     dark_then = found.bring(then.starved.astype(np.float32)) > 0.01
     return {
         "correlation": found.correlation,
+        "other_way_correlation": found.other,
+        "either_way": float(found.either_way),
         "travel_scale": speed,
-        "travel_shift_mm": float((found.columns[middle] + 0.5) * then.pixel_mm[1] - (middle + 0.5) * now.pixel_mm[1]),
+        "travel_shift_mm": float((columns_then[middle] + 0.5) * then.pixel_mm[1] - (middle + 0.5) * now.pixel_mm[1]),
         "vertical_shift_mm": float((found.rows[row, middle] + 0.5) * then.pixel_mm[0] - (row + 0.5) * now.pixel_mm[0]),
         "compared_share": float(compared.sum()) / inside,
         "starved_now_share": float((now.starved & domain).sum()) / inside,

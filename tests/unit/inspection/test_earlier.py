@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +15,11 @@ from scananalysis.detectors import scanner
 from scananalysis.inspection import Earlier, Limits, decide, document, inspect
 from scananalysis.inspection.earlier import compare_with, read_earlier, sentences
 from scananalysis.inspection.earlier.picture import picture
-from scananalysis.inspection.earlier.register import LEAST_CORRELATION, register
+from scananalysis.inspection.earlier.register import LEAST_CORRELATION, Registration, register
 from scananalysis.inspection.place import ground
 from scananalysis.io import read_maps, write
 from scananalysis.materials import discriminate
-from scananalysis.simulation import Scene, Simulated, container_scene, render
+from scananalysis.simulation import Scene, Simulated, container_scene, render, trace
 
 DEVICE = scanner("cargo-6-4mv").binned(4, 4)
 GOODS = ("6203", "0803", "3901", "8708", "2203", "0402")
@@ -182,7 +183,10 @@ def test_other_goods_in_another_container_cannot_be_registered() -> None:
     one = container_scene(6, DEVICE, cargo=["8408"], size="42G1").scene
     two = container_scene(11, DEVICE, cargo=["8708"], size="22G1").scene
     pictures = [picture(calibrate(scanned(scene, 1, 1).scan)) for scene in (one, two)]
-    with pytest.raises(InputError, match=rf"cannot be registered .* at least {LEAST_CORRELATION:g}"):
+    with pytest.raises(
+        InputError,
+        match=rf"cannot be registered with the new scan, straight or mirrored .* at least {LEAST_CORRELATION:g}",
+    ):
         register(*pictures)
 
 
@@ -246,3 +250,117 @@ def test_the_new_scan_itself_is_refused() -> None:
     scan = counts("cargo-6-4mv")
     with pytest.raises(InputError, match="holds the very counts of the new scan; expected another scan"):
         read_earlier(Earlier(scan, name="now.h5"), scan, None)
+
+
+def reflected(scene: Scene, *, turned: bool) -> Scene:
+    """Return the scene with its end first; ``turned``: as a truck that drives through the other way, its other side to the source."""
+    walls = [p.solid.bounds for p in scene.pieces if p.matter.kind == "structure" and p.solid.bounds[3] > 2500]
+    middle = min(b[4] for b in walls) + max(b[5] for b in walls)
+    sums = {"x": scene.length_mm} | ({"z": middle} if turned else {})
+
+    def solid(one: object) -> object:
+        if hasattr(one, "centre"):
+            centre = tuple(sums[n] - v if n in sums else v for n, v in zip("xyz", one.centre, strict=True))
+            return replace(one, centre=centre)
+        return replace(
+            one, **{n: (total - getattr(one, n)[1], total - getattr(one, n)[0]) for n, total in sums.items()}
+        )
+
+    return replace(scene, pieces=tuple(replace(piece, solid=solid(piece.solid)) for piece in scene.pieces))
+
+
+@pytest.fixture
+def grain_too(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From its call on, the grain inside of packages is reflected as well: it is drawn along the travel."""
+    drawn = trace._grain_fields
+
+    def start() -> None:
+        def fields(*arguments: object) -> dict[int, np.ndarray]:
+            return {i: np.ascontiguousarray(f[:, ::-1]) for i, f in drawn(*arguments).items()}
+
+        monkeypatch.setattr(trace, "_grain_fields", fields)
+
+    return start
+
+
+def other_way(seed: int, fraud: str | None, start: Callable[[], None], *, turned: bool) -> EarlierScan:
+    """Return the comparison with an earlier scan of the container that moved the other way."""
+    heading = [GOODS[seed % len(GOODS)]]
+    honest = container_scene(seed, DEVICE, cargo=heading, size="22G1").scene
+    now = honest if fraud is None else container_scene(seed, DEVICE, cargo=heading, size="22G1", fraud=fraud).scene
+    by, speed = placed(seed)
+    new = scanned(now, 2 * seed + 5000, seed)
+    start()
+    past = scanned(reflected(honest, turned=turned), 2 * seed + 5001, seed, by, speed)
+    materials = discriminate(calibrate(new.scan))
+    return compare_with(materials, new.scan, calibrate(past.scan), "past.h5", ground(new.scan))
+
+
+@pytest.mark.parametrize("way", ["reversed", "turned"])
+@pytest.mark.parametrize("seed", [20, 21])
+def test_a_container_that_moved_the_other_way_is_mirrored_and_said_to_be(
+    seed: int, way: str, grain_too: Callable[[], None]
+) -> None:
+    found = other_way(seed, None, grain_too, turned=way == "turned")
+    assert found.mirrored
+    assert found.measured["correlation"] > (0.8 if way == "turned" else 0.97)
+    assert found.regions == ()
+    alarm, notes = sentences(found)
+    assert alarm == ()
+    assert "moved the other way in the earlier scan past.h5, whose picture was mirrored" in notes[-1]
+
+
+def test_goods_gone_from_a_turned_container_are_found(grain_too: Callable[[], None]) -> None:
+    found = other_way(0, "missing", grain_too, turned=True)
+    assert found.mirrored
+    assert found.measured["widened"] >= 3
+    assert found.regions[0].mass_kg < 0
+    # Against the same scan as it was before, seen from the same side.
+    straight, new, without = compared(0, "missing")
+    assert not straight.mirrored
+    true = true_change(straight, new, without, 1)
+    assert abs(found.regions[0].mass_kg - true) < 3 * found.regions[0].sigma_mass_kg + 0.1 * abs(true)
+
+
+def test_a_mirrored_picture_lies_where_its_mirror_image_says() -> None:
+    scene = container_scene(24, DEVICE, cargo=["6203"], size="22G1").scene
+    new, past = (picture(calibrate(scanned(scene, n, 24).scan)) for n in (1, 2))
+    straight, mirrored = register(new, past), register(new, past.mirrored())
+    assert not straight.mirrored
+    assert mirrored.mirrored
+    assert mirrored.correlation == pytest.approx(straight.correlation, abs=1e-3)
+    inside = slice(40, 330)
+    assert mirrored.columns[inside] == pytest.approx(past.shape[1] - 1 - straight.columns[inside], abs=0.1)
+    assert mirrored.speed[inside] == pytest.approx(straight.speed[inside], abs=0.01)
+    brought = mirrored.bring(past.mirrored().attenuation[0]), straight.bring(past.attenuation[0])
+    assert np.median(np.abs(brought[0] - brought[1])) < 0.01
+
+
+def test_what_looks_alike_from_both_ends_is_taken_straight_and_said_to_be() -> None:
+    shape = (40, 60)
+    scan = EarlierScan(
+        "march.h5", *(np.zeros(shape, np.float32) for _ in range(4)), np.ones(shape, bool), np.zeros(shape, np.int32),
+        (13.3, 20.0), (), {
+            "places": 0.0, "compared_share": 1.0, "starved_now_share": 0.0, "starved_before_share": 0.0, "correlation": 0.97,
+            "other_way_correlation": 0.96, "either_way": 1.0,
+        }, 0.01,
+    )  # fmt: skip
+    assert sentences(scan)[1][-1].startswith(
+        "The earlier scan march.h5 fits mirrored as well (correlation 0.96, straight 0.97)"
+    )
+    clear = Registration(np.arange(60.0), np.zeros(shape), 0.97, other=0.90)
+    assert not clear.either_way
+    assert Registration(np.arange(60.0), np.zeros(shape), 0.97, other=0.96).either_way
+    assert not Registration(np.arange(60.0), np.zeros(shape), 0.97).either_way
+
+
+def test_another_resolution_is_refused() -> None:
+    scan = counts("cargo-6-4mv")
+    device = scanner("cargo-6-4mv").binned(4, 4)
+    finer = RawScan(
+        np.full((2, 40, device.elements), 40_000, np.uint16), scanner="cargo-6-4mv", binning=(4, 4)
+    )  # fmt: skip
+    message = r"has 344 elements, 4 lines × 4 elements summed into each pixel; expected 172 elements, 8 lines × 8 .* as the new scan"
+    with pytest.raises(InputError, match=message) as error:
+        read_earlier(Earlier(finer), scan, None)
+    assert str(error.value).count(". ") == 0
