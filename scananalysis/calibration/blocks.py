@@ -9,19 +9,19 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scananalysis.calibration.crosstalk import remove_crosstalk, second_difference
 from scananalysis.calibration.defects import Repair, fill, interpolate
-from scananalysis.calibration.linearity import linearise
 from scananalysis.calibration.logarithm import attenuate, mark_negative, mark_starved
 from scananalysis.calibration.noise import Growth, noise_of, relative_noise_of
 from scananalysis.calibration.planes import Lines, Planes, along_elements, transpose
 from scananalysis.calibration.registration import noise_area, shift_lines, shift_plane
 from scananalysis.calibration.scatter import subtract_scatter
+from scananalysis.calibration.signal import signal_of
 from scananalysis.core import Quality
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from scananalysis.calibration.scatter import Scatter
 
 Float32 = NDArray[np.float32]
-Counts = NDArray[np.unsignedinteger[Any]]
 
 BLOCK_LINES = 128
 CONTEXT = 2
@@ -178,32 +177,6 @@ class ChannelPlan:
         lit: Float32 = (self.inverse_gain > 0).astype(np.float32)
         found: Float32 = self.afterglow.settled(lit)
         return found
-
-
-def transmission_of(plan: ChannelPlan, counts: Counts, inverse_pulse: Float32) -> Float32:
-    """Return (N − offset) / (gain · pulse), (line, element), afterglow and all."""
-    signal = signal_of(plan, counts)
-    signal *= inverse_pulse[:, None]
-    return signal
-
-
-def signal_of(plan: ChannelPlan, counts: Counts) -> Float32:
-    """Return the straightened signal over that of the open beam, (line, element)."""
-    if counts.dtype.itemsize <= 2 and along_elements(counts):
-        signal = counts.astype(np.float32)
-        signal -= plan.offset
-    elif counts.dtype.itemsize <= 2:
-        import cv2
-
-        # One pass from integers to float32 differences; NumPy needs a converted copy first.
-        native = np.ascontiguousarray(counts, counts.dtype.newbyteorder("="))
-        signal = np.asarray(cv2.subtract(native, plan.offset_lines(len(counts)), dtype=cv2.CV_32F), np.float32)
-    else:
-        signal = (counts - plan.offset.astype(np.float64)).astype(np.float32)
-    signal = signal.reshape(counts.shape)
-    linearise(signal, plan.curvature, plan.readout_scale)
-    signal *= plan.inverse_gain
-    return signal
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scananalysis.calibration import pulse as pulses
-from scananalysis.calibration.blocks import BLOCK_LINES, ChannelPlan, transmission_of
+from scananalysis.calibration.blocks import BLOCK_LINES, ChannelPlan
 from scananalysis.calibration.corrections import Corrections
 from scananalysis.calibration.drift import DriftFound, follow_drift
 from scananalysis.calibration.failed import find_failed
@@ -26,6 +26,7 @@ from scananalysis.calibration.references import Calibration
 from scananalysis.calibration.registration import line_shift
 from scananalysis.calibration.rows import even_rows
 from scananalysis.calibration.run import Done, run
+from scananalysis.calibration.signal import transmission_of
 from scananalysis.calibration.terms import shared_errors
 from scananalysis.core import CalibrationError, Quality, Radiograph, RawScan, SystematicTerm, sha256_array
 from scananalysis.detectors import scanner as find_scanner

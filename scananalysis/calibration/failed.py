@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
-from scananalysis.calibration.blocks import signal_of
 from scananalysis.calibration.defects import noise_limit
+from scananalysis.calibration.signal import signal_of
 from scananalysis.core import Quality
 
 if TYPE_CHECKING:
-    from scananalysis.calibration.blocks import ChannelPlan, Counts
+    from scananalysis.calibration.blocks import ChannelPlan
+    from scananalysis.calibration.planes import Counts
     from scananalysis.calibration.recipe import Defects
 
 Float32 = NDArray[np.float32]

@@ -2,11 +2,11 @@ import dataclasses
 
 import numpy as np
 
-from scananalysis.calibration.blocks import transmission_of
 from scananalysis.calibration.noise import growth, noise_of
 from scananalysis.calibration.plan import plans_of
 from scananalysis.calibration.recipe import Recipe
 from scananalysis.calibration.references import Calibration
+from scananalysis.calibration.signal import transmission_of
 from scananalysis.core import RawScan
 from scananalysis.detectors import scanner
 
