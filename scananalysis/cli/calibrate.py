@@ -150,7 +150,7 @@ def build(
         )
     named = {path.resolve() for path in (*dark, *air, *(wedge or []))}
     if output_file.resolve() in named:
-        raise typer.BadParameter(f"{output_file} is one of the scans", param_hint="'--output'")
+        raise typer.BadParameter(f"one of the scans has that name: {output_file}", param_hint="'--output'")
     if wedge_days is not None and not wedge:
         raise typer.BadParameter("a time for curves without a wedge", param_hint="'--wedge-days'")
     from scananalysis.calibration import build_calibration

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from scananalysis.calibration import Calibration
 from scananalysis.cli.calibrate import _names, _SeveralFiles, app
@@ -82,3 +83,26 @@ def test_an_option_takes_all_files_that_a_star_gives():
 def test_many_files_are_named_shortly():
     assert _names((Path("a"), Path("a"), Path("b"))) == "a + b"
     assert _names(tuple(Path(c) for c in "abcd")) == "a and 3 more"
+
+
+def test_a_set_is_not_written_over_one_of_its_scans(tmp_path):
+    scan = tmp_path / "air.h5"
+    scan.write_bytes(b"kept")
+    done = CliRunner().invoke(app, ["build", "--dark", "dark.h5", "--air", str(scan), "--output", str(scan)])
+    assert done.exit_code == 2
+    assert "one of the scans has that name" in done.output
+    assert scan.read_bytes() == b"kept"
+
+
+def test_a_picture_is_named_as_one(tmp_path, used):
+    used.save(tmp_path / "site.h5")
+    done = CliRunner().invoke(app, ["show", str(tmp_path / "site.h5"), "--output", str(tmp_path / "site.h5")])
+    assert done.exit_code == 2
+    assert Calibration.load(tmp_path / "site.h5").scanner == "cargo-6-4mv"
+
+
+def test_show_names_the_bad_elements(tmp_path, used):
+    used.save(tmp_path / "site.h5")
+    done = CliRunner().invoke(app, ["show", str(tmp_path / "site.h5")])
+    assert done.exit_code == 0
+    assert "channel 1, dead: element 7" in done.output
