@@ -31,6 +31,10 @@ _WALL_HEIGHTS_MM = (2000.0, 3000.0)
 _WALL_ALPHA = 0.05
 """Attenuation from which a column shows two walls: about 1.5 g/cm² at megavolt energies."""
 
+_ALIKE = 0.8
+"""Correlation below which a registration is doubted aloud: scans of unlike loads on like vehicles reach 0.7, of like goods 0.84 at least,
+even from their other side."""
+
 _BRIDGED_MM, _SHORTEST_MM, _AROUND_MM = 120.0, 3000.0, 60.0
 
 
@@ -75,7 +79,7 @@ def sentences(earlier: EarlierScan) -> tuple[tuple[str, ...], tuple[str, ...]]:
     dark = max(measured["starved_now_share"], measured["starved_before_share"])
     if dark >= 0.005:
         compared += f"; {100 * dark:.0f} % let no signal through in one of the scans"
-    notes = _way(earlier)
+    notes = (*_way(earlier), *_fit(earlier))
     if not places:
         return (), (f"Nothing differs from the earlier scan {earlier.source} beyond chance; {compared}.", *notes)
     one_in = f"{1 / earlier.false_alarm_rate:.0f}"
@@ -85,6 +89,16 @@ def sentences(earlier: EarlierScan) -> tuple[tuple[str, ...], tuple[str, ...]]:
         f"{compared}."
     )
     return (alarm,), notes
+
+
+def _fit(earlier: EarlierScan) -> tuple[str, ...]:
+    """Return a warning where the scans have so little in common that they may not show the same container."""
+    correlation = earlier.measured["correlation"]
+    if correlation >= _ALIKE:
+        return ()
+    return (
+        f"Both scans are alike in part only (correlation {correlation:.2f}): check that {earlier.source} shows the same container.",
+    )
 
 
 def _way(earlier: EarlierScan) -> tuple[str, ...]:

@@ -348,6 +348,12 @@ def test_what_looks_alike_from_both_ends_is_taken_straight_and_said_to_be() -> N
     assert sentences(scan)[1][-1].startswith(
         "The earlier scan march.h5 fits mirrored as well (correlation 0.96, straight 0.97)"
     )
+    assert len(sentences(scan)[1]) == 2
+    doubted = replace(scan, measured={**scan.measured, "correlation": 0.7, "either_way": 0.0})
+    assert (
+        "alike in part only (correlation 0.70): check that march.h5 shows the same container"
+        in sentences(doubted)[1][-1]
+    )
     clear = Registration(np.arange(60.0), np.zeros(shape), 0.97, other=0.90)
     assert not clear.either_way
     assert Registration(np.arange(60.0), np.zeros(shape), 0.97, other=0.96).either_way
