@@ -7,6 +7,7 @@ import queue
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,9 @@ AHEAD = 2
 
 WORKER_DEATHS = 25
 """A shard that has lost this many workers (each counted by an existing scheduler's own limit) ends the run."""
+
+RECENT = 256
+"""Shards that the rate is taken from; also the first ones of some hundred workers do not all end at one moment."""
 
 STOP_SECONDS = 30.0
 """How long a stop waits for the scans at hand; they are in the journal then."""
@@ -90,19 +94,25 @@ class Watch:
     errors: int = 0
     quarantined: int = 0
     alarms: int = 0
-    began: float = field(default_factory=time.monotonic)
+    _recent: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=RECENT), init=False)
+
+    def begin(self) -> None:
+        """Start the clock: what came before was planning and starting, and says nothing of the rate."""
+        self._recent.append((time.monotonic(), self.done))
 
     def add(self, entry: Entry) -> None:
         """Count a shard."""
         self.done += entry.scans
+        self._recent.append((time.monotonic(), self.done))
         self.errors += entry.errors
         self.quarantined += entry.quarantined
         self.alarms += entry.alarms
 
     def rate(self) -> Rate:
-        """Return how far the run is; the rate is that of this process's own work."""
-        fresh = self.done - self.before
-        per_second = fresh / max(time.monotonic() - self.began, 1e-9)
+        """Return how far the run is; the rate is that of the last shards: scans of another size or a worker that came show in it."""
+        since, before = self._recent[0] if self._recent else (time.monotonic(), self.done)
+        fresh = self.done - before
+        per_second = fresh / max(time.monotonic() - since, 1e-9)
         left = (self.total - self.done) / per_second if fresh else None
         return Rate(self.done, self.total, self.errors, self.quarantined, self.alarms, per_second, left)
 
@@ -173,6 +183,7 @@ class Engine:
         from distributed.comm import CommClosedError
 
         ahead = max(1, threads) * AHEAD
+        watch.begin()
         orders = self.plan.read(shards)
         seen = time.monotonic()
         try:

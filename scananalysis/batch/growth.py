@@ -245,7 +245,7 @@ def _take_back(store: Store, shard: int, changed: set[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.glob("*.jsonl"):
         path.unlink()
-    with complete(folder / "kept.jsonl") as part:
+    with complete(store.kept(shard)) as part:
         part.write_text("".join(json.dumps(row, separators=(",", ":")) + "\n" for row in kept), encoding="utf-8")
     # The table of scans goes first: without it the shard counts as not done.
     for path in (scans, regions):

@@ -177,7 +177,9 @@ class Ledger:
     def _fault(self, lines: Lines, shard: int) -> str | None:
         """Return why a shard is not done: None where it is, nothing where it never was."""
         if not self._store.part("scans", shard).exists():
-            return "its files are gone" if lines.known[shard] else ""
+            # A shard that was taken back because the archive has changed is not damaged.
+            lost = lines.known[shard] and not self._store.kept(shard).exists()
+            return "its files are gone" if lost else ""
         if not lines.known[shard]:
             entry = adopt(self._store, self._plan.key_of(shard), shard)
             if entry is None:

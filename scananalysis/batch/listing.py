@@ -210,6 +210,7 @@ def _manifest(source: Path, papers: Papers | None) -> Iterator[pa.RecordBatch]:
         found: dict[str, Any] = {
             name: _texts(columns.get(name), name, source) for name in _TEXTS if name not in {"path", "declaration"}
         }
+        _known_layouts(found["layout"], source)
         found["path"] = path
         declared = _texts(columns.get("declaration"), "declaration", source)
         if declared is not None:
@@ -270,6 +271,21 @@ def _texts(column: pa.Array | None, name: str, source: Path) -> pa.Array | None:
     return column
 
 
+def _known_layouts(column: pa.Array | None, source: Path) -> None:
+    """Refuse layouts that are not of the catalogue: a file beside the manifest could change and no key would tell."""
+    from scananalysis.io.layout import layouts
+
+    named = () if column is None else column.unique().drop_null().to_pylist()
+    unknown = sorted({*named} - {*layouts()})
+    if unknown:
+        raise ConfigurationError(
+            f"no layout {unknown[0]!r}",
+            source=source,
+            expected=f"one of {', '.join(layouts())}",
+            remedy="put it into a folder of definitions (--definitions), or name its file in [archive] layout",
+        )
+
+
 def _absolute(names: pa.Array, folder: Path) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -308,5 +324,5 @@ def refuse_empty(rows: int, archive: str) -> None:
             "holds no scans",
             source=archive,
             expected="files that match the patterns",
-            remedy="check [archive] patterns",
+            remedy="check [archive] patterns, and that its disk is mounted",
         )

@@ -74,7 +74,7 @@ class Scores:
     points : dict of str to ndarray of float64, (scan,)
         By factor; rules stand as ``rule: name``.
     order : ndarray of int64, (scan,)
-        Scans from the highest score; equal scores by path.
+        Scans from the highest score; equal scores in the order of the plan.
     histories : dict of str to History
     """
 
@@ -128,7 +128,7 @@ def score(results: Results, ranking: Ranking | None = None) -> Scores:
     for rule in chosen.rule:
         points[f"rule: {rule.name}"] = np.where(meets(rule, table), rule.points, 0.0)
     total = np.sum(list(points.values()), axis=0)
-    # Results stand in the order of the plan, so a stable sort leaves equal scores in the order of their paths.
+    # A stable sort: equal scores stay in the order of the plan, which of a folder is that of paths.
     order = np.argsort(-total.round(9), kind="stable")
     return Scores(results, table, points, order, histories)
 

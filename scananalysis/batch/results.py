@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from scananalysis.batch.ledger import COUNTS, Ledger
 from scananalysis.batch.plan import Plan, plan_of
-from scananalysis.batch.schema import SCANS, TABLES, Column, arrow
+from scananalysis.batch.schema import SCANS, TABLES, arrow
 from scananalysis.batch.store import Store
 from scananalysis.core import ConfigurationError, FormatError
 
@@ -76,16 +76,38 @@ class Results:
         FormatError
             A file is damaged.
         """
+        wanted = list(columns or (column.name for column in TABLES[table] if column.name != "thumbnail"))
+        return self._read(table, wanted)
+
+    def rows(self, paths: Sequence[str]) -> list[dict[str, Any]]:
+        """Return whole rows of some scans, without thumbnails, in the order of the plan."""
         import pyarrow as pa
+        import pyarrow.compute as pc
+
+        wanted = [column.name for column in SCANS if column.name != "thumbnail"]
+        held = pc.is_in(pc.field("path"), value_set=pa.array(paths, pa.string()))
+        return list(self._read("scans", wanted, held).to_pylist())
+
+    def thumbnails(self, paths: Sequence[str]) -> dict[str, bytes]:
+        """Return the thumbnails of some scans, by path."""
+        import pyarrow.compute as pc
+
+        held = pc.field("path").isin(list(paths)) & pc.field("thumbnail").is_valid()
+        found = self._read("scans", ["path", "thumbnail"], held)
+        return dict(zip(found["path"].to_pylist(), found["thumbnail"].to_pylist(), strict=True))
+
+    def _read(self, table: str, columns: list[str], held: Any = None) -> pa.Table:
+        import pyarrow as pa
+        from pyarrow import dataset
 
         files = sorted(map(str, (self.store.folder / table).glob("*/part-*.parquet")))
         if not files:
             raise ConfigurationError(
                 "holds no results yet", source=self.store.folder, remedy="wait for the first shard, or start the run"
             )
-        wanted = list(columns or (column.name for column in TABLES[table] if column.name != "thumbnail"))
         try:
-            return self._dataset(files, TABLES[table]).to_table(columns=wanted)
+            found = dataset.dataset(files, schema=arrow(TABLES[table]), format="parquet")
+            return found.to_table(columns=columns, filter=held)
         except (pa.ArrowInvalid, OSError) as error:
             raise FormatError(
                 f"cannot be read ({str(error).splitlines()[0][:200]})",
@@ -93,35 +115,6 @@ class Results:
                 expected="the Parquet files of a run",
                 remedy="run the same command with --resume: damaged shards are done again",
             ) from None
-
-    def rows(self, paths: Sequence[str]) -> list[dict[str, Any]]:
-        """Return whole rows of some scans, without thumbnails, in the order of the plan."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        files = sorted(map(str, (self.store.folder / "scans").glob("*/part-*.parquet")))
-        wanted = pa.array(paths, pa.string())
-        found = self._dataset(files, SCANS).to_table(
-            columns=[column.name for column in SCANS if column.name != "thumbnail"],
-            filter=pc.is_in(pc.field("path"), value_set=wanted),
-        )
-        return list(found.to_pylist())
-
-    @staticmethod
-    def _dataset(files: list[str], columns: tuple[Column, ...]) -> Any:
-        from pyarrow import dataset
-
-        return dataset.dataset(files, schema=arrow(columns), format="parquet")
-
-    def thumbnails(self, paths: Sequence[str]) -> dict[str, bytes]:
-        """Return the thumbnails of some scans, by path."""
-        import pyarrow.compute as pc
-
-        files = sorted(map(str, (self.store.folder / "scans").glob("*/part-*.parquet")))
-        found = self._dataset(files, SCANS).to_table(
-            columns=["path", "thumbnail"], filter=pc.field("path").isin(list(paths)) & pc.field("thumbnail").is_valid()
-        )
-        return dict(zip(found["path"].to_pylist(), found["thumbnail"].to_pylist(), strict=True))
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from os import PathLike
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from scananalysis.batch.schema import SCANS
 from scananalysis.core import ConfigurationError
@@ -42,12 +43,22 @@ class Condition(_Model):
 
     equals: str | float | bool | None = None
     one_of: tuple[str | float, ...] | None = None
-    at_least: float | None = None
-    at_most: float | None = None
+    at_least: float | str | None = Field(
+        default=None, description="A number; or a text such as a date, letter by letter"
+    )
+    at_most: float | str | None = Field(
+        default=None, description="The same; a date without a time is before all of its day"
+    )
     contains: str | None = Field(
         default=None, description="Part of the text, or one of the list's texts; case is ignored"
     )
     missing: bool | None = None
+
+    @field_validator("equals", "at_least", "at_most", mode="before")
+    @classmethod
+    def _dates_are_texts(cls, value: Any) -> Any:
+        # TOML knows dates of its own; columns hold them as ISO 8601.
+        return value.isoformat() if isinstance(value, date) else value
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:

@@ -119,6 +119,7 @@ def run(  # noqa: PLR0913 - the command line names each of them
     chosen = definition or RunDefinition()
     say = progress or _silent
     store = Store(Path(output).absolute())
+    _refuse_inside(archive, store)
     _make(store)
     with store.locked(), on_disk(store.folder), _lean(), stop_on_signals() as stop:
         say("planning", 0.0)
@@ -178,6 +179,15 @@ def _silent(_what: str, _share: float) -> None:
 
 def _told(rate: Rate, say: Say) -> None:
     say(rate.words(), rate.done / max(rate.total, 1))
+
+
+def _refuse_inside(archive: str, store: Store) -> None:
+    """Refuse a folder that the walk over the archive would enter: maps and reports of the run would be taken for scans."""
+    root = Path(archive)
+    if root.is_dir() and store.folder.resolve().is_relative_to(root.resolve()):
+        raise ConfigurationError(
+            "lies inside the archive", source=store.folder, expected="a folder outside of it", remedy="name another"
+        )
 
 
 def _make(store: Store) -> None:

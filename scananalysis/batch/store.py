@@ -135,6 +135,10 @@ class Store:
         """Return the folder of the journals of a shard that is being worked on."""
         return self.folder / "journal" / f"{shard:07d}"
 
+    def kept(self, shard: int) -> Path:
+        """Return the journal of what stays of a shard that was taken back because scans of it have changed."""
+        return self.journal(shard) / "kept.jsonl"
+
     def report(self, scan_sha256: str, path: str) -> Path:
         """Return the folder of a scan's report; two equal files at two places have two reports."""
         import hashlib

@@ -137,17 +137,24 @@ def _masses(table: pa.Table, kind: str, column: str) -> Iterator[MassTrend]:
         ratio, weight = measured / declared, (declared / sigma) ** 2
     middle = float(np.median(ratio[usable]))
     alarmed = pc.fill_null(pc.equal(table["verdict"], "inspect"), fill_value=False).to_numpy().astype(bool)
-    for index, name in enumerate(names):
-        own = usable & (groups == index)
-        count = int(own.sum())
-        if count < LEAST_SCANS:
-            continue
-        w = weight[own]
-        mean = float((w * ratio[own]).sum() / w.sum())
-        formal = 1 / math.sqrt(w.sum())
-        scatter = math.sqrt(float((w**2 * (ratio[own] - mean) ** 2).sum()) * count / (count - 1)) / float(w.sum())
-        error = max(formal, scatter)
-        yield MassTrend(kind, name, count, mean, error, (mean - middle) / error, int(alarmed[groups == index].sum()))
+    chosen, w, r = groups[usable], weight[usable], ratio[usable]
+
+    def summed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(np.bincount(chosen, values, len(names)), np.float64)
+
+    # Sums over all groups at once: an archive has as many consignors as a look at each over all scans would take minutes.
+    counts = np.bincount(chosen, minlength=len(names))
+    alarms = np.bincount(groups[alarmed & (groups >= 0)], minlength=len(names))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        weights = summed(w)
+        means = summed(w * r) / weights
+        scatter = np.sqrt(summed(w**2 * (r - means[chosen]) ** 2) * counts / (counts - 1)) / weights
+        errors = np.fmax(1 / np.sqrt(weights), scatter)
+    for index in np.flatnonzero(counts >= LEAST_SCANS):
+        mean, error = float(means[index]), float(errors[index])
+        yield MassTrend(
+            kind, names[index], int(counts[index]), mean, error, (mean - middle) / error, int(alarms[index])
+        )
 
 
 def _named_groups(table: pa.Table, column: str) -> tuple[NDArray[np.int64], list[str]]:
@@ -179,16 +186,21 @@ def _volumes(table: pa.Table) -> Iterator[VolumeTrend]:
     calendar, which = np.unique(months[dated], return_inverse=True)
     counts = np.zeros((len(names), len(calendar)))
     np.add.at(counts, (groups[dated], which), 1)
-    found = []
-    for name, row in zip(names, counts, strict=True):
-        if len(row) < 4 or row.sum() < 4 * LEAST_SCANS:
-            continue
-        for month, count in zip(calendar, row, strict=True):
-            others = row[calendar != month]
-            spread = math.sqrt(max(float(others.mean()), float(others.var(ddof=1)), 1.0))
-            sigmas = (count - others.mean()) / spread
-            if abs(sigmas) > FLAG_SIGMAS:
-                found.append(VolumeTrend(name, str(month), int(count), float(others.mean()), float(sigmas)))
+    months_known = counts.shape[1]
+    if months_known < 4:
+        return
+    # Of every month the mean and the variance of the other months, for all consignors at once.
+    total, squares = counts.sum(axis=1, keepdims=True), (counts**2).sum(axis=1, keepdims=True)
+    mean = (total - counts) / (months_known - 1)
+    variance = np.maximum(squares - counts**2 - (months_known - 1) * mean**2, 0) / (months_known - 2)
+    sigmas = (counts - mean) / np.sqrt(np.maximum(np.maximum(mean, variance), 1.0))
+    unusual = (np.abs(sigmas) > FLAG_SIGMAS) & (total >= 4 * LEAST_SCANS)
+    found = [
+        VolumeTrend(
+            names[who], str(calendar[when]), int(counts[who, when]), float(mean[who, when]), float(sigmas[who, when])
+        )
+        for who, when in np.argwhere(unusual)
+    ]
     yield from sorted(found, key=lambda volume: -abs(volume.sigmas))
 
 

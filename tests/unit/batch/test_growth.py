@@ -171,6 +171,7 @@ def test_changed_scans_and_papers_are_done_again_and_nothing_else(site: Site, tm
     outcome = site.run()
     assert site.asked() == names(2, 12, 14)
     assert outcome.growth.changed == tuple(names(2, 12, 14))
+    assert outcome.repaired == {}, "what was taken back on purpose is not called damaged"
     after = site.shards()
     assert after.keys() == before.keys()
     site.run(tmp_path / "fresh", resume=False)

@@ -37,6 +37,19 @@ def test_one_changed_byte_is_found(run: Results, table: str) -> None:
     assert status(run, verify=True).damaged.keys() == {1}
 
 
+def test_damaged_files_are_refused_whichever_way_they_are_read(run: Results) -> None:
+    paths = run.table(columns=["path"])["path"].to_pylist()
+    assert [row["path"] for row in run.rows(paths[5:7])] == paths[5:7]
+    path = run.store.part("scans", 1)
+    content = bytearray(path.read_bytes())
+    # Damaged where the columns are: the footer still says what they should be.
+    content[4 : len(content) // 2] = bytes(len(content) // 2 - 4)
+    path.write_bytes(content)
+    for read in (run.table, lambda: run.rows(paths), lambda: run.thumbnails(paths)):
+        with pytest.raises(FormatError, match="--resume"):
+            read()
+
+
 def test_missing_files_are_found(run: Results) -> None:
     run.store.part("scans", 0).unlink()
     run.store.part("regions", 2).unlink()

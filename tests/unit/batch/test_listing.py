@@ -9,6 +9,7 @@ from scananalysis.batch.definition import RunDefinition
 from scananalysis.batch.listing import BATCH, find
 from scananalysis.batch.plan import Part, Plan, group_rows, write_plan
 from scananalysis.core import ConfigurationError, FormatError, InputError
+from scananalysis.io.layout import layouts
 
 PATTERNS = RunDefinition().archive.patterns
 
@@ -90,6 +91,15 @@ def test_a_manifest_without_sha256_is_told_apart_by_size_and_time(archive: Path)
     path = archive / "manifest.csv"
     path.write_text("scan\nb/2.h5\nmissing.h5\n", encoding="utf-8")
     assert [row["size"] for row in rows(path)] == [6, None]
+
+
+def test_a_manifest_names_layouts_of_the_catalogue_only(archive: Path) -> None:
+    path = archive / "manifest.csv"
+    path.write_text(f"scan,layout\nb/2.h5,{layouts()[0]}\na.H5,\n", encoding="utf-8")
+    assert [row["layout"] for row in rows(path)] == [layouts()[0], None]
+    path.write_text("scan,layout\nb/2.h5,own.toml\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"no layout 'own\.toml'"):
+        rows(path)
 
 
 def test_what_is_no_archive_is_refused(archive: Path, tmp_path: Path) -> None:

@@ -98,21 +98,26 @@ def test_rules(make_run: Any, row: Any, tmp_path: Path) -> None:
         name = "no papers"
         points = 1
         when.declared_mass_kg = {missing = true}
+        [[rule]]
+        name = "since March, until the day the lane was mended"
+        points = 1
+        when.date = {at_least = 2025-03-01, at_most = "2025-04"}
         """,
         encoding="utf-8",
     )
     rows = [
         row(0, load_mass_kg=23000.0),
-        row(1, load_mass_kg=23000.0, route="PE"),
-        row(2, consignor="Honest & Sons"),
-        row(3, declared_mass_kg=None),
-        row(4, scan_p_value=0.001),
+        row(1, load_mass_kg=23000.0, route="PE", date="2025-02-28T23:59:59+00:00"),
+        row(2, consignor="Honest & Sons", date="2025-03-01T00:00:00+00:00"),
+        row(3, declared_mass_kg=None, date="2025-03-31 12:00:00Z"),
+        row(4, scan_p_value=0.001, date="2025-04-01"),
         row(5, load_mass_kg=None, headings=None),
     ]
     scores = score(make_run(rows), read_ranking(path))
     assert scores.points["rule: heavy fruit from EC"].tolist() == [5, 0, 0, 0, 0, 0]
     assert scores.points["rule: trusted"].tolist() == [0, 0, -2, 0, 0, 0]
     assert scores.points["rule: no papers"].tolist() == [0, 0, 0, 1, 0, 0]
+    assert scores.points["rule: since March, until the day the lane was mended"].tolist() == [0, 0, 1, 1, 0, 0]
     assert names(scores)[0] == "scan-00000.h5"
     assert names(scores)[-1] == "scan-00002.h5"
     assert scores.points["anomaly"].max() == 0

@@ -120,6 +120,9 @@ def test_another_run_does_not_mix_with_this_one(first: tuple[Path, Outcome], arc
         run(str(archive), tmp_path, DEFINITION)
     with pytest.raises(ConfigurationError, match="is a file"):
         run(str(archive), tmp_path / "file", DEFINITION)
+    with pytest.raises(ConfigurationError, match="lies inside the archive"):
+        run(str(archive), archive / "out" / "run-1", DEFINITION)
+    assert not (archive / "out").exists()
 
 
 def test_a_run_that_was_begun_needs_the_word(first: tuple[Path, Outcome], archive: Path) -> None:

@@ -1,9 +1,11 @@
 import errno
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from scananalysis.batch.engine import Rate, Stopped, Watch
+from scananalysis.batch import engine
+from scananalysis.batch.engine import RECENT, Rate, Stopped, Watch
 from scananalysis.batch.fingerprint import differences, fingerprint
 from scananalysis.batch.ledger import Entry
 from scananalysis.batch.store import StorageError, Store, on_disk
@@ -44,15 +46,23 @@ def test_one_run_at_a_time(tmp_path: Path) -> None:
         pass
 
 
-def test_rates() -> None:
+def test_rates(monkeypatch: pytest.MonkeyPatch) -> None:
     watch = Watch(100, before=20, done=20)
     assert watch.rate().seconds_left is None
-    watch.began -= 10
+    moments = iter([5.0, 15.0, 15.0])
+    # The module's own name only: other threads need the true clock.
+    monkeypatch.setattr(engine, "time", SimpleNamespace(monotonic=lambda: next(moments)))
+    watch.begin()
     watch.add(Entry("r", 0, 20, 1, 2, 3, "a", "b"))
     rate = watch.rate()
     assert rate.per_second == pytest.approx(2.0, rel=0.01)
     assert rate.seconds_left == pytest.approx(30, rel=0.01)
     assert rate.words() == "40 of 100 scans, 2.0/s, 30 s left; 3 alarms, 3 failed"
+    for shard in range(RECENT):
+        moments = iter([20.0 + shard])
+        watch.add(Entry("r", shard, 1, 0, 0, 0, "a", "b"))
+    moments = iter([19.0 + RECENT])
+    assert watch.rate().per_second == pytest.approx(1.0, rel=0.05), "what was long ago says nothing of the rate now"
     assert "/min" in Rate(1, 100, 0, 0, 0, 0.01, None).words()
     assert Stopped("x").exit_code == 130
 
