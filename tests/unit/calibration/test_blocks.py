@@ -1,55 +1,28 @@
 import dataclasses
 
 import numpy as np
+import pytest
 
-from scananalysis.calibration.noise import growth, noise_of
-from scananalysis.calibration.plan import plans_of
-from scananalysis.calibration.recipe import Recipe
-from scananalysis.calibration.references import Calibration
+from scananalysis.calibration.blocks import _bounds
+from scananalysis.calibration.planes import Lines
 from scananalysis.calibration.signal import transmission_of
-from scananalysis.core import RawScan
-from scananalysis.detectors import scanner
-
-SCANNER = scanner("cargo-6-4mv").binned(8, 8)
 
 
-def plan():
-    rng = np.random.default_rng(0)
-    shape = (2, 100, SCANNER.elements)
-    scan = RawScan(
-        np.ones((2, 2, SCANNER.elements), np.uint16),
-        scanner="cargo-6-4mv",
-        binning=(8, 8),
-        dark=rng.normal(900, 3, shape).round().astype(np.uint16),
-        air=rng.normal(50_000, 110, shape).round().astype(np.uint16),
-    )
-    return plans_of(Calibration.from_references(scan), SCANNER, 0.0, Recipe())[0]
-
-
-def test_wide_counts_give_what_narrow_ones_give():
-    counts = np.random.default_rng(1).integers(0, 65_536, (7, SCANNER.elements)).astype(np.uint16)
-    pulse = np.linspace(0.9, 1.1, 7, dtype=np.float32)
-    narrow = transmission_of(plan(), counts, pulse)
-    np.testing.assert_allclose(transmission_of(plan(), counts.astype(np.uint32), pulse), narrow, rtol=2e-6, atol=2e-8)
-
-
-def test_memory_layout_changes_no_bit():
-    counts = np.random.default_rng(1).integers(0, 65_536, (7, SCANNER.elements)).astype(np.uint16)
-    pulse = np.ones(7, np.float32)
-    expected = transmission_of(plan(), counts, pulse)
-    for other in (counts.astype(">u2"), np.asfortranarray(counts), np.repeat(counts, 2, axis=1)[:, ::2]):
-        np.testing.assert_array_equal(transmission_of(plan(), other, pulse), expected)
-
-
-def test_counts_below_the_offset_are_not_clipped():
-    counts = np.full((1, SCANNER.elements), 850, np.uint16)
-    assert (transmission_of(plan(), counts, np.ones(1, np.float32)) < 0).all()
-
-
-def test_noise_follows_the_hardening_of_the_beam():
-    used = dataclasses.replace(plan(), dark_variance=np.zeros(SCANNER.elements, np.float32))
-    attenuation, worth = growth(SCANNER.beams()[0])
-    deep = attenuation < 10
-    transmission = np.repeat(np.exp(-attenuation[deep])[:, None], SCANNER.elements, axis=1).astype(np.float32)
-    variance = noise_of(used, transmission, np.ones(deep.sum(), np.float32))
-    np.testing.assert_allclose(variance[:, 0], used.quantum[0] * worth[deep] * transmission[:, 0], rtol=0.02)
+@pytest.mark.parametrize("curvature", [0.0, 0.02])
+def test_no_transmission_lies_outside_its_bounds(channel_plan, curvature):
+    """Of pulses above and below 1, of counts below the offset, and of an element without signal."""
+    rng = np.random.default_rng(2)
+    gain = channel_plan.inverse_gain.copy()
+    gain[3] = 0
+    plan = dataclasses.replace(channel_plan, inverse_gain=gain, curvature=curvature)
+    counts = rng.integers(850, 60_000, (50, gain.size)).astype(np.uint16)
+    counts[:, 5] = rng.integers(850, 890, 50)
+    inverse = rng.uniform(0.8, 1.25, 50).astype(np.float32)
+    least, most = _bounds(plan, Lines(counts, inverse, np.zeros(50, np.float32), np.zeros(50, np.uint32)))
+    seen = transmission_of(plan, counts, inverse)
+    assert (least <= seen.min(axis=0)).all()
+    assert (most >= seen.max(axis=0)).all()
+    assert max(least[5], most[5]) < 0
+    assert least[3] == most[3] == 0
+    # And near enough to spare a look at most elements.
+    assert (np.abs(most - seen.max(axis=0)) <= 0.4 * np.abs(seen.max(axis=0))).all()
