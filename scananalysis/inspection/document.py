@@ -90,7 +90,9 @@ class EarlierDocument(_Model):
     measured: dict[str, float | None] = Field(description="Registration, shares of the picture; see docs/earlier.md")
     size_cells: tuple[int, int] = Field(description="Rows and columns of the maps earlier/* in maps.h5")
     cell_mm: tuple[float, float] = Field(description="Height and width of a cell at the object plane")
-    mirrored: bool = Field(description="The container moved the other way in the earlier scan, whose picture was mirrored")
+    mirrored: bool = Field(
+        description="The container moved the other way in the earlier scan, whose picture was mirrored"
+    )
     provenance: list[StepDocument] = Field(description="How the earlier scan was read and calibrated")
 
 
