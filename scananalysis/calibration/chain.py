@@ -32,6 +32,8 @@ from scananalysis.core import CalibrationError, Quality, Radiograph, RawScan, Sy
 from scananalysis.detectors import scanner as find_scanner
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from scananalysis.detectors import Scanner
 
 
@@ -41,6 +43,7 @@ def calibrate(
     *,
     recipe: Recipe | None = None,
     block_lines: int = BLOCK_LINES,
+    now: datetime | None = None,
 ) -> Radiograph:
     """Turn counts into attenuation.
 
@@ -57,6 +60,8 @@ def calibrate(
         Parameters of the steps; by default the scanner's, see `Recipe.for_scanner`.
     block_lines : int
         Lines that are worked on at once; changes no bit of the result.
+    now : datetime, optional
+        When a scan that does not say so (metadata ``acquired``) is taken to have been taken: a set must hold then. The present by default.
 
     Returns
     -------
@@ -106,7 +111,7 @@ def calibrate(
         used = Calibration.from_references(scan, recipe=recipe)
     else:
         used = calibration if isinstance(calibration, Calibration) else Calibration.load(calibration)
-        used.check_fits(scan)
+        used.check_fits(scan, now=now)
     return _from_references(scan, scanner, used, recipe, block_lines)
 
 

@@ -221,9 +221,13 @@ class Calibration:
         ------
         CalibrationError
         """
-        timed = self.valid_from or self.valid_until or any(curves_validity(self.metadata))
-        moment = acquired(scan) if timed else None
+        moment = acquired(scan) if self.timed else None
         self.check(scan.scanner, scan.binning, (scan.shape[0], scan.shape[2]), moment or now, temperature(scan))
+
+    @property
+    def timed(self) -> bool:
+        """Whether the set, or its curves, hold for a time only."""
+        return bool(self.valid_from or self.valid_until or any(curves_validity(self.metadata)))
 
     @property
     def temperature_limits_c(self) -> tuple[float, float] | None:

@@ -26,7 +26,7 @@ from scananalysis.inspection import inspectability
 from scananalysis.inspection.crop import thin
 from scananalysis.inspection.earlier import Earlier, against, on_pixels, provenance_inputs, read_earlier, sentences
 from scananalysis.inspection.empty import check_empty
-from scananalysis.inspection.inputs import record
+from scananalysis.inspection.inputs import moment_of, record
 from scananalysis.inspection.measure import measure_alarm, whole_load
 from scananalysis.inspection.papers import (
     SIGMA_WALLS,
@@ -45,6 +45,8 @@ from scananalysis.inspection.regions import find_alarms
 from scananalysis.inspection.verdict import Limits, decide
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from numpy.typing import NDArray
 
     from scananalysis.anomaly.model import AnomalyModel
@@ -69,6 +71,7 @@ def inspect(  # noqa: PLR0913 - the public surface names each input of the chain
     compare: Earlier | RawScan | str | PathLike[str] | None = None,
     limits: Limits | None = None,
     progress: Progress | None = None,
+    now: datetime | None = None,
 ) -> Inspection:
     """Read, calibrate, discriminate, compare with the declaration, and recommend.
 
@@ -89,6 +92,8 @@ def inspect(  # noqa: PLR0913 - the public surface names each input of the chain
         What the verdict is held against.
     progress : callable, optional
         Called with what is being done and the share that is done, 0 … 1.
+    now : datetime, optional
+        As for `scananalysis.calibrate`.
 
     Returns
     -------
@@ -117,8 +122,9 @@ def inspect(  # noqa: PLR0913 - the public surface names each input of the chain
     asked = None if compare is None else Earlier.of(compare)
     # Refused before anything long is done.
     past = None if asked is None else read_earlier(asked, scan, papers, format=format, layout=layout, scanner=scanner)
+    moment = now or moment_of(scan)
     try:
-        materials, anomalies, unscored, used = _chain(scan, calibration, papers, model, say)
+        materials, anomalies, unscored, used = _chain(scan, calibration, papers, model, say, moment)
     except InputError as error:
         raise error.at(source) from error.__cause__
     _check_rate(anomalies, used, scan.scanner, held)
@@ -137,13 +143,12 @@ def inspect(  # noqa: PLR0913 - the public surface names each input of the chain
     else:
         regions, labels = _regions(materials, anomalies, load, papers, held, place)
         measured |= _mass(coarse, coarse_load, papers)
-    if anomalies is not None:
-        measured["scan_p_value"] = float(anomalies.scan_p_value["combined"])
+    measured |= {} if anomalies is None else {"scan_p_value": float(anomalies.scan_p_value["combined"])}
     regions = (*regions, *_mass_region(coarse, coarse_load, measured, held, papers))
     earlier = (
         None
         if asked is None or past is None
-        else against(asked, past, (scan, materials), calibration, place, held.false_alarm_rate)
+        else against(asked, past, (scan, materials), calibration, place, held.false_alarm_rate, moment)
     )
     changed, unchanged = ((), ()) if earlier is None else sentences(earlier)
     verdict, reasons = decide(
@@ -195,6 +200,7 @@ def inspect(  # noqa: PLR0913 - the public surface names each input of the chain
                 calibration,
                 (anomalies, used),
                 earlier=None if asked is None or past is None else (asked, past),
+                now=moment,
             ),
         },
         provenance=(materials if anomalies is None else anomalies).provenance.then(
@@ -217,6 +223,7 @@ def _chain(
     papers: Declaration | None,
     model: AnomalyModel | str | PathLike[str] | None,
     say: Progress,
+    now: datetime,
 ) -> tuple[MaterialMap, AnomalyMap | None, str | None, AnomalyModel]:
     """Return the stages, why no anomaly model scored the scan if none did, and the model."""
     from scananalysis.anomaly import find_anomalies, load
@@ -224,7 +231,7 @@ def _chain(
     from scananalysis.materials import discriminate
 
     say("calibrating", 0.1)
-    radiograph = calibrate(scan, calibration)
+    radiograph = calibrate(scan, calibration, now=now)
     say("measuring materials", 0.3)
     materials = discriminate(radiograph)
     say("comparing with the declaration" if papers is not None else "looking for anomalies", 0.5)

@@ -18,9 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from scananalysis._resources import roots
 from scananalysis._version import __version__
-from scananalysis.core import RawScan, sha256_file
+from scananalysis.core import CalibrationError, RawScan, sha256_file
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from scananalysis.core import AnomalyMap
     from scananalysis.inspection.earlier import Earlier
 
@@ -74,6 +76,11 @@ class Inputs(_Model):
     reading: dict[str, str | None] = Field(description="format, layout and scanner that were named or found")
     definitions_sha256: str = Field(description="Over all definitions of scanners, recipes and commodities")
     software: dict[str, str]
+    scanned: str | None = Field(
+        default=None,
+        description="When the scan was taken, as it says, or else when it was inspected: calibration sets must hold then; null without a "
+        "set that holds for a time only",
+    )
 
 
 def record(
@@ -84,6 +91,7 @@ def record(
     scored: tuple[AnomalyMap | None, Any],
     *,
     earlier: tuple[Earlier, RawScan] | None = None,
+    now: datetime | None = None,
 ) -> Inputs:
     """Return what an inspection was made from.
 
@@ -97,9 +105,12 @@ def record(
         The anomaly map and the model that made it.
     earlier : (Earlier, RawScan), optional
         What the scan was compared with.
+    now : datetime, optional
+        When the scan was taken, or taken to have been taken.
     """
     reading = _reading(scan)
     anomalies, model = scored
+    sets = (calibration, None if earlier is None else earlier[0].calibration)
     return Inputs(
         scan=_scan_files(scan_or_path, reading.get("layout"), _digests(scan)),
         declaration=_file(declaration),
@@ -110,7 +121,29 @@ def record(
         reading=reading,
         definitions_sha256=definitions_sha256(),
         software=software(),
+        scanned=None if now is None or not any(map(_timed, sets)) else now.isoformat(),
     )
+
+
+def moment_of(scan: RawScan) -> datetime:
+    """Return when a scan was taken, as it says, or else the present; a moment that cannot be read is refused where a set needs it."""
+    from datetime import UTC, datetime
+
+    from scananalysis.calibration.references import acquired
+
+    try:
+        found = acquired(scan)
+    except CalibrationError:
+        found = None
+    return found or datetime.now(UTC)
+
+
+def _timed(calibration: Any) -> bool:
+    from scananalysis.calibration import Calibration
+
+    if calibration is None:
+        return False
+    return (calibration if isinstance(calibration, Calibration) else Calibration.load(calibration)).timed
 
 
 def _digests(scan: RawScan) -> list[str]:

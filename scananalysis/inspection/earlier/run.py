@@ -18,6 +18,8 @@ from scananalysis.inspection.earlier.shared import shared_errors
 from scananalysis.materials import model_for
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from numpy.typing import NDArray
 
     from scananalysis.core import MaterialMap, Radiograph
@@ -45,6 +47,7 @@ def against(
     calibration: Any,
     place: Ground,
     false_alarm_rate: float,
+    moment: datetime | None = None,
 ) -> EarlierScan:
     """Calibrate an earlier scan and compare a new one with it.
 
@@ -59,13 +62,15 @@ def against(
         Of the new scan; serves for the earlier one where that has neither references nor a calibration of its own.
     place : Ground
     false_alarm_rate : float
+    moment : datetime, optional
+        When scans that do not say so are taken to have been taken.
     """
     from scananalysis.calibration import calibrate
 
     bare = past.air is None and past.stage == "raw"
     used = earlier.calibration if earlier.calibration is not None else calibration if bare else None
     try:
-        before = calibrate(past, used)
+        before = calibrate(past, used, now=moment)
     except InputError as error:
         raise error.at(earlier.source) from error.__cause__
     return compare_with(now[1], now[0], before, earlier.source, place, false_alarm_rate=false_alarm_rate)

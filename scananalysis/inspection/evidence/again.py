@@ -131,6 +131,7 @@ def _run(root: Path, configuration: Configuration, output: Path) -> None:
         "format": reading.get("format"),
         "earlier": None if inputs.earlier is None else _earlier(inputs.earlier, placed),
         "limits": configuration.limits,
+        "scanned": configuration.scanned,
         "output": str(output),
     }
     environment = {**os.environ, "SCANANALYSIS_DEFINITIONS": str(inside(root, inputs.definitions))}

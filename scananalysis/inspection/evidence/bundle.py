@@ -161,6 +161,7 @@ def _fill(part: Path, source: Path, found: InspectionDocument, given: Paths) -> 
         model=inputs.model,
         definitions_sha256=inputs.definitions_sha256,
         software=inputs.software,
+        scanned=inputs.scanned,
     )
     _write_json(part / CONFIGURATION, configuration.model_dump(mode="json"))
     provenance = {"steps": _plain(found.provenance)}

@@ -65,6 +65,9 @@ class Configuration(_Model):
     model: ModelRecord | None
     definitions_sha256: str
     software: dict[str, str]
+    scanned: str | None = Field(
+        default=None, description="When the scan was taken, or taken to have been taken; see the result"
+    )
 
 
 def read_configuration(root: Path) -> Configuration:

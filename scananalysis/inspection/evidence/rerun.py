@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def run(request: dict[str, Any]) -> None:
         model=request["model"],
         compare=None if request["earlier"] is None else Earlier(**request["earlier"]),
         limits=Limits(**request["limits"]),
+        now=None if request["scanned"] is None else datetime.fromisoformat(request["scanned"]),
     )
     folder = Path(request["output"])
     (folder / "inspection.json").write_text(document(found).model_dump_json(), encoding="utf-8")

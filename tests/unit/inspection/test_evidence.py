@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import bagit
@@ -16,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scananalysis.calibration import Calibration
-from scananalysis.core import ConfigurationError, FormatError, InputError
+from scananalysis.core import CalibrationError, ConfigurationError, FormatError, InputError
 from scananalysis.detectors import scanner
 from scananalysis.inspection import document, inspect
 from scananalysis.inspection.evidence import Verification, again, bag, custody, files, keys, log, make, replay, verify
@@ -490,6 +492,22 @@ def test_difference_sees_every_bit() -> None:
     assert again.difference(one, np.array([-0.0, np.nan, 1.0], np.float32)) == "1 of 3 values differ, by at most 0"
     assert again.difference(one, one.astype(np.float64)) is not None
     assert again.difference(one, one[:2]) is not None
+
+
+def test_a_set_that_has_expired_since_does_not_undo_a_result(tmp_path: Path) -> None:
+    """The scan does not say when it was taken: what counts is when it was inspected, also when the bundle is replayed years later."""
+    device = scanner("cargo-6-4mv").binned(16, 16)
+    scan = render(container_scene(1, device, cargo=["6109"], size="22G1").scene, device, 1).scan
+    source = tmp_path / "scan.h5"
+    write(replace(scan, dark=None, air=None), source)
+    used = replace(Calibration.from_references(scan), valid_until=datetime(2020, 1, 1, tzinfo=UTC))
+    used.save(tmp_path / "set.h5")
+    with pytest.raises(CalibrationError, match="2020-01-01"):
+        inspect(source, calibration=tmp_path / "set.h5")
+    found = inspect(source, calibration=tmp_path / "set.h5", now=datetime(2019, 12, 1, tzinfo=UTC))
+    assert found.metadata["inputs"].scanned == "2019-12-01T00:00:00+00:00"
+    made = make(found.save(tmp_path / "out"), tmp_path / "bundle", who="A", why="b")
+    assert replay(made).identical
 
 
 def test_a_result_from_objects_in_memory_replays_once_their_files_are_named(result: Path, tmp_path: Path) -> None:
