@@ -73,7 +73,7 @@ class Rows:
         >>> bent = portal.model_copy(update={"geometry": portal.geometry.model_copy(update=corner)})
         >>> rows = Rows.of(bent)
         >>> rows.weights.shape, bool(np.allclose(rows.weights.sum(axis=0), 1))
-        ((4, 180), True)
+        ((6, 109), True)
         """
         edges, boom, count = scanner.geometry.row_edges, scanner.geometry.boom_elements, scanner.geometry.boom_rows
         if edges is None:
