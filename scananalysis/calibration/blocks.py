@@ -300,14 +300,14 @@ def run_block(
         columns.
     limits : Logarithm
     out : Planes
-        Planes of the block itself. Where the counts lie in memory as the planes do, everything is worked out in its place.
+        Planes of the block itself, flags 0 so far. Where the counts lie in memory as the planes do, everything is worked out in its place.
     state : ndarray of float32, (component, element), optional
         Of the afterglow before the first line of ``lines``.
     keep_at : int
     """
     own = out.turned() if plan.alone and along_elements(lines.counts) else None
     signal = signal_of(plan, lines.counts)
-    quality = _flags(plan, lines, own.quality if own else np.empty_like(lines.counts, np.uint32))
+    quality = _flags(plan, lines, own.quality if own else np.zeros_like(lines.counts, np.uint32))
     changes: dict[str, Float32] = {}
     kept = None
     if plan.afterglow is not None and state is not None:
@@ -366,9 +366,11 @@ def _finish(plan: ChannelPlan, seen: _Seen, limits: Logarithm, out: Planes, own:
 
 
 def _flags(plan: ChannelPlan, lines: Lines, quality: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Write what element, line and counts say into the flags of a block, and return them."""
+    """Add what element, line and counts say to the flags of a block, and return them."""
     counts = lines.counts
-    quality[:] = plan.repair.flags
+    # Most elements have none: planes that begin as zeros are not written there.
+    flagged = np.flatnonzero(plan.repair.flags)
+    quality[:, flagged] |= plan.repair.flags[flagged]
     if lines.flags.any():
         quality |= lines.flags[:, None]
     most = lines.extremes[1].max()

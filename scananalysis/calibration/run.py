@@ -26,6 +26,9 @@ _PIECE_LINES = 512
 _PIECE_PIXELS = 262_144
 """Of one plane; what is worked on stays in the cache."""
 _LEAST_WORKERS = 2
+_BUFFER = 1024
+"""Elements of NumPy's buffers in the workers, fewer than a block has in a row: it would copy every factor that is the same along a row, or
+from row to row, to fill larger ones, and take twice as long."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +90,7 @@ def run(
     channels, lines, elements = counts.shape
     shape = (channels, elements, len(range(*part.indices(lines))))
     alpha, variance = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    quality = np.empty(shape, np.uint32)
+    quality = np.zeros(shape, np.uint32)
     # Zero in the other channels, whose pages are never touched.
     dark = tuple(np.zeros(shape, np.float32) for _ in plans)
     seen = window.repeats if window else repeats_of(counts, plans)
@@ -113,7 +116,7 @@ def run(
         run_elements(plans[c], sources[c][part], recipe.logarithm, planes[c], piece)
 
     # NumPy and OpenCV let go of the interpreter while they work; the pieces do not meet.
-    with ThreadPoolExecutor(max(channels, _LEAST_WORKERS)) as pool:
+    with ThreadPoolExecutor(max(channels, _LEAST_WORKERS), initializer=np.setbufsize, initargs=(_BUFFER,)) as pool:
         work = []
         for c, plan in enumerate(plans):
             across = plan.alone and shape[2] >= block_lines

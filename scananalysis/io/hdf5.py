@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import os
-import zlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -199,19 +198,24 @@ def _write(file: h5py.File, name: str, values: NDArray[Any]) -> None:
         shuffle=True,
     )
     starts = list(itertools.product(*(range(0, n, step) for n, step in zip(values.shape, chunk, strict=True))))
-    # HDF5 compresses one chunk after the other; zlib does not hold the interpreter, so threads can do it side by side.
+    # HDF5 compresses one chunk after the other; ISA-L does not hold the interpreter, so threads can do it side by side.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start, packed in zip(starts, pool.map(partial(_packed, values, chunk), starts), strict=True):
             stored.id.write_direct_chunk(start, packed)
 
 
 def _packed(values: NDArray[Any], chunk: tuple[int, ...], start: tuple[int, ...]) -> bytes:
-    """Return a chunk as HDF5's filters would store it: filled up, bytes of equal rank together, deflated."""
+    """Return a chunk as HDF5's filters would store it: filled up, bytes of equal rank together, deflated.
+
+    ISA-L deflates five times as fast as zlib at a tenth more bytes; whatever reads HDF5 inflates both.
+    """
+    from isal import isal_zlib
+
     part = values[tuple(slice(at, at + size) for at, size in zip(start, chunk, strict=True))]
     if part.shape != chunk:
         part = np.pad(part, [(0, size - n) for size, n in zip(chunk, part.shape, strict=True)])
     by_rank = np.ascontiguousarray(part).view(np.uint8).reshape(-1, values.dtype.itemsize).T
-    return zlib.compress(by_rank.tobytes(), _LEVEL)
+    return isal_zlib.compress(by_rank.tobytes(), _LEVEL)
 
 
 def read_maps(path: str | PathLike[str]) -> tuple[dict[str, dict[str, NDArray[Any]]], dict[str, Any]]:
